@@ -1,0 +1,72 @@
+# make deps   install what tests and benchmarks use, from Debian packages
+# make test   every test of every module; installs nothing
+# make lint   gofmt, vet and staticcheck
+# make bench  start and exec, side by side with the peers that are installed
+# make soak   the tests at full scale, hours rather than minutes
+# make fuzz   every fuzz target in turn, FUZZTIME each
+
+SHELL := /bin/bash -o pipefail
+
+GO        ?= go
+FUZZTIME  ?= 30s
+TESTFLAGS ?=
+MODULES   := . examples
+
+# fuse-overlayfs, qemu-system and other things that single suites need are
+# installed by the targets that need them.
+PACKAGES := \
+	bubblewrap busybox-static crun e2fsprogs gcc iproute2 libc6-dev \
+	libseccomp-dev mmdebstrap nftables pigz procps python3 qemu-user-static \
+	runc strace tmux zstd
+
+# With no Linux container tools to install, another system still runs what is
+# pure: there "make deps" says so and goes on.
+APT  := $(shell command -v apt-get)
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+
+# Packages whose tests fail each system call in turn are built a second time
+# with the hook that does so.
+FAULTS = $(shell grep -rlE '^//go:build .*\bfaults\b' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
+
+.PHONY: deps test lint bench soak fuzz
+
+deps:
+	@missing=$$(for p in $(PACKAGES); do \
+		[ "$$(dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || echo $$p; done); \
+	if [ -z "$$missing" ]; then echo "deps: every package is installed"; \
+	elif [ -z "$(APT)" ]; then echo "deps: no apt-get here; tests and benchmarks use:" $$missing; \
+	else $(SUDO) apt-get update -q && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; fi
+	GOWORK=off $(GO) mod download
+	GOWORK=off $(GO) -C examples mod download
+	GOWORK=off $(GO) -C tools mod download
+
+# The first run has the versions that a user of the library gets (the root's
+# go.mod alone), the others those of the workspace.
+test:
+	GOWORK=off $(GO) test -count=1 $(TESTFLAGS) ./...
+	$(if $(FAULTS),$(GO) test -count=1 -tags faults $(TESTFLAGS) $(FAULTS))
+	$(GO) -C examples test -count=1 $(TESTFLAGS) ./...
+	CGO_ENABLED=1 $(GO) test -count=1 -race $(TESTFLAGS) ./...
+
+lint:
+	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \
+	GOWORK=off $(GO) -C tools build -o "$$tmp/staticcheck" honnef.co/go/tools/cmd/staticcheck && \
+	for m in $(MODULES); do \
+		(cd $$m && $(GO) vet ./... && $(GO) vet -tags faults ./... && "$$tmp/staticcheck" -tags faults ./... && "$$tmp/staticcheck" ./...) || exit 1; \
+	done
+
+bench:
+	$(GO) run ./bench start
+	$(GO) run ./bench exec
+
+soak:
+	CORACLE_SOAK=1 $(GO) test -count=1 -timeout 0 $(TESTFLAGS) ./...
+	$(if $(FAULTS),CORACLE_SOAK=1 $(GO) test -count=1 -timeout 0 -tags faults $(TESTFLAGS) $(FAULTS))
+
+fuzz:
+	@grep -rnoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sed -E 's|^(.*)/[^/]+:[0-9]+:func (.*)|\1 \2|' | sort -u | \
+	while read -r dir name; do \
+		echo "$$dir $$name" && $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$dir </dev/null || exit 1; \
+	done

@@ -1,0 +1,3 @@
+module github.com/coraclehq/coracle/examples
+
+go 1.25.0
