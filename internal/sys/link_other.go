@@ -1,0 +1,5 @@
+//go:build !linux
+
+package sys
+
+func LinkUp(string) error { return ErrNotLinux }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package sys
+
+func (*FD) Pending() (int, error) { return 0, ErrNotLinux }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package sys
+
+func (*FD) RemoveAll(string) error { return ErrNotLinux }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package sys
+
+func OnThread(func() error) error { return ErrNotLinux }
