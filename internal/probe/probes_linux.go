@@ -95,7 +95,13 @@ func probeOverlay() error {
 }
 
 func probeOverlayLowerdirAppend() error {
-	return withOverlay(func(fs, _ *sys.FD) error { return fs.FsSet("lowerdir+", "/") })
+	return withOverlay(func(fs, _ *sys.FD) error {
+		// Before Linux 6.5 overlay took any parameter and looked at it when it was made.
+		if fs.FsSet("coracle", "1") == nil {
+			return sys.EINVAL
+		}
+		return fs.FsSet("lowerdir+", "/")
+	})
 }
 
 func probeOverlayLayerFD() error {
