@@ -1,0 +1,240 @@
+package monitor
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"syscall"
+
+	"github.com/coraclehq/coracle/internal/launch"
+	"github.com/coraclehq/coracle/internal/script"
+	"github.com/coraclehq/coracle/internal/supervisor"
+	"github.com/coraclehq/coracle/internal/sys"
+)
+
+// Start says what process to start.
+type Start struct {
+	Launcher *launch.Launcher
+
+	// Supervisor is the supervisor's work and, as its Body, the process's. Status
+	// and Host are filled in.
+	Supervisor supervisor.Options
+
+	Keep []*sys.FD // every descriptor that Supervisor names
+	Name string    // what ps shows of the supervisor
+	Into *sys.FD   // cgroup v2 directory that the supervisor is born in; nil: the host's own
+	Dir  *sys.FD   // see launch.Options
+}
+
+// Process is a process of a container that this program started. Its methods are
+// safe for concurrent use.
+type Process struct {
+	PIDFD         *sys.FD // of the process itself
+	PID           int     // its number in this pid namespace
+	SupervisorPID int     // its supervisor's
+
+	helper *launch.Helper
+	host   *stream
+
+	ended chan struct{} // closed when exit and err are set
+	exit  supervisor.Exit
+	err   error
+	gone  chan struct{} // closed when the supervisor was collected
+	once  sync.Once
+
+	mu sync.Mutex // guards PIDFD against Close
+}
+
+// ErrSupervisorKilled is the end of a process whose supervisor was killed.
+var ErrSupervisorKilled = errors.New("the supervisor was killed")
+
+// SetupError is a failed start. Root, when not nil, is the container's root
+// directory, sent because the program could not be executed; whoever has the
+// error closes it.
+type SetupError struct {
+	Err  *script.Error
+	Root *sys.FD
+}
+
+func (e *SetupError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the failed op.
+func (e *SetupError) Unwrap() error { return e.Err }
+
+// Spawn starts the process and returns when its program was executed, or when it
+// stands at the gate. A process that fails before is gone when Spawn returns,
+// its supervisor too. When ctx ends before, the process is killed.
+func Spawn(ctx context.Context, s Start) (*Process, error) {
+	p, status, err := spawn(s)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { status.Close() })
+	err = p.await(status)
+	if !stop() {
+		err = errors.Join(context.Cause(ctx), err)
+	}
+	// The supervisor sends the pidfd before it closes its end of the status, so it
+	// is there after a start; after a failure it may never come.
+	if missing := p.receive(); err == nil {
+		err = missing
+	}
+	if err != nil && p.PIDFD != nil {
+		p.PIDFD.PidfdSignal(sigkill)
+	}
+	go p.collect()
+	if err != nil {
+		<-p.gone
+		return nil, err
+	}
+	return p, nil
+}
+
+const sigkill = 9
+
+// spawn starts the helper; the read end of its status comes back.
+func spawn(s Start) (p *Process, status *stream, err error) {
+	var hold fds
+	defer func() { err = errors.Join(err, hold.Close()) }()
+	statusRead, statusWrite := hold.pair()
+	hostRead, hostWrite := hold.pair()
+	if hold.err != nil {
+		return nil, nil, hold.err
+	}
+	o := s.Supervisor
+	o.Status = script.FD{N: statusWrite.Int(), Name: "status"}
+	o.Host = script.FD{N: hostWrite.Int(), Name: "host"}
+	program, err := supervisor.Program(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	keep := append(s.Keep[:len(s.Keep):len(s.Keep)], hostWrite)
+	h, err := s.Launcher.Start(launch.Options{
+		Program: program, Keep: keep, Status: statusWrite, Name: s.Name, Into: s.Into, Dir: s.Dir,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	p = &Process{
+		SupervisorPID: h.PID, helper: h, host: newStream(hold.take(hostRead)),
+		ended: make(chan struct{}), gone: make(chan struct{}),
+	}
+	return p, newStream(hold.take(statusRead)), nil
+}
+
+// await reads the status to its end (the program was executed), to the gate, or
+// to a failure.
+func (p *Process) await(status *stream) (err error) {
+	var root *sys.FD
+	defer func() {
+		if err != nil && root != nil {
+			var e *SetupError
+			if errors.As(err, &e) {
+				e.Root = root
+			} else {
+				root.Close()
+			}
+		}
+		status.Close()
+	}()
+	var message [64]byte
+	for {
+		n, received, err := status.receive(message[:])
+		if errors.Is(err, io.EOF) {
+			return p.helper.Release()
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case received != nil:
+			root = received
+		case n == 1 && message[0] == 'r':
+			return nil
+		default:
+			if e := p.helper.Failure(message[:n]); e != nil {
+				return &SetupError{Err: e}
+			}
+			return fmt.Errorf("status message of %d bytes", n)
+		}
+	}
+}
+
+// receive takes the pidfd, which the supervisor sent before anything else.
+func (p *Process) receive() error {
+	var pid [4]byte
+	_, fd, err := p.host.receive(pid[:])
+	switch {
+	case errors.Is(err, io.EOF):
+		return ErrSupervisorKilled
+	case err == nil && fd == nil:
+		return errors.New("the supervisor sent no pidfd")
+	}
+	p.PIDFD, p.PID = fd, int(binary.LittleEndian.Uint32(pid[:]))
+	return err
+}
+
+// collect waits for the exit record and then for the supervisor.
+func (p *Process) collect() {
+	defer close(p.gone)
+	record := make([]byte, supervisor.RecordSize)
+	switch n, _, err := p.host.receive(record); {
+	case err == nil:
+		p.exit, p.err = supervisor.ParseExit(record[:n])
+	case errors.Is(err, io.EOF):
+		p.exit, p.err = supervisor.Exit{Lost: true, Code: 137}, ErrSupervisorKilled
+	default:
+		p.err = err
+	}
+	close(p.ended)
+	watched := newStream(p.helper.PIDFD)
+	watched.reap()
+	watched.Close()
+	p.helper.Release()
+	p.host.Close()
+}
+
+// Ended is closed when Wait would return at once.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
+
+// Gone is closed when the supervisor has ended too: the lock is free and the
+// cgroups are removed.
+func (p *Process) Gone() <-chan struct{} { return p.gone }
+
+// Wait waits for the end of the process. It may be called any number of times.
+func (p *Process) Wait(ctx context.Context) (supervisor.Exit, error) {
+	select {
+	case <-p.ended:
+		return p.exit, p.err
+	case <-ctx.Done():
+		return supervisor.Exit{}, context.Cause(ctx)
+	}
+}
+
+// Signal sends a signal. A process that has ended gives os.ErrProcessDone's errno,
+// ESRCH.
+func (p *Process) Signal(sig syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.PIDFD == nil {
+		return syscall.ESRCH
+	}
+	return p.PIDFD.PidfdSignal(int(sig))
+}
+
+// Close gives up the pidfd, once the supervisor is gone.
+func (p *Process) Close() error {
+	<-p.gone
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fd := p.PIDFD
+	p.PIDFD = nil
+	return fd.Close()
+}
+
+// Abandon closes the host's end of the socket: an attached process is killed, a
+// detached one goes on without us.
+func (p *Process) Abandon() { p.once.Do(func() { p.host.Close() }) }

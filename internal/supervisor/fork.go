@@ -1,0 +1,164 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/coraclehq/coracle/internal/script"
+	"github.com/coraclehq/coracle/internal/sys"
+)
+
+var zeroTime = time.Unix(0, 0)
+
+// prologue is what the helper does before there is a container's process.
+func (w *writer) prologue() {
+	// First of all: nobody may look into this process or trace it.
+	w.Op(script.Prctl, script.Flags{N: sys.PR_SET_DUMPABLE, Text: "PR_SET_DUMPABLE"}, script.Num(0), script.Num(0), script.Num(0), script.Num(0)).
+		Doing("make the supervisor undumpable")
+	w.Op(script.Setsid).AllowAny()
+	// A host that ignores SIGCHLD would lose the exit code: SIG_IGN survives execve.
+	w.Op(script.RtSigaction, script.Flags{N: sigchld, Text: "SIGCHLD"}, script.Blob{Data: make([]byte, 32), Text: "SIG_DFL"}, script.Num(0), script.Num(sigsetSize)).
+		Doing("receive SIGCHLD")
+	for _, f := range w.Leave {
+		w.Op(script.Write, f, script.Str("0"), script.Num(1)).Doing("leave the host's cgroup")
+		w.Op(script.Close, f)
+	}
+}
+
+// fork makes the container's process, which goes on with the next op; the
+// supervisor goes on at its label.
+func (w *writer) fork() {
+	if none(w.PIDNamespace) {
+		w.clone(sys.CLONE_PIDFD, w.fd(pollPID), "supervisor")
+		w.closeSupervisors()
+		return
+	}
+	// In a pid namespace that already has processes, the new one can be seen, and by
+	// one with CAP_SYS_PTRACE opened, from its first moment. So a thread with
+	// descriptors of its own closes everything of the host's before it forks.
+	// CLONE_VFORK: it has ended when the supervisor goes on. See also CVE-2016-9962.
+	const thread = sys.CLONE_VM | sys.CLONE_FS | sys.CLONE_SIGHAND | sys.CLONE_THREAD | sys.CLONE_SYSVSEM | sys.CLONE_VFORK
+	w.Op(script.Clone, script.Flags{N: thread, Text: "CLONE_THREAD|CLONE_VFORK"}, script.Num(0)).IfPositive("joined").
+		Doing("make the thread that joins the pid namespace")
+	for _, f := range w.Join {
+		w.Op(script.Write, f, script.Str("0"), script.Num(1)).Doing("join the container's cgroup")
+		w.Op(script.Close, f)
+	}
+	w.closeSupervisors()
+	w.Op(script.Setns, w.PIDNamespace, script.Flags{N: sys.CLONE_NEWPID, Text: "CLONE_NEWPID"}).Doing("join the pid namespace")
+	w.clone(0, script.Cell{}, "forked")
+	w.Goto("body")
+
+	w.Label("forked")
+	w.Op(script.Exit, script.Num(0))
+	w.Label("joined")
+	// Nobody else can wait for the process, so its pid is its own until then.
+	w.Op(script.PidfdOpen, script.Load{From: w.pid}, script.Num(0)).Into(w.fd(pollPID)).IfPositive("supervisor").AllowAny()
+	w.Op(script.Kill, script.Load{From: w.pid}, script.Flags{N: sigkill, Text: "SIGKILL"}).AllowAny()
+	w.Op(script.PidfdOpen, script.Load{From: w.pid}, script.Num(0)).Doing("open the process")
+	w.Op(script.ExitGroup, script.Num(127))
+	w.Label("body")
+}
+
+// clone makes a process that goes on with the next op; the parent goes on at a
+// label. The kernel stores the pidfd, when flags ask for one.
+func (w *writer) clone(flags uint64, pidfd script.Cell, parent string) {
+	flags |= w.Namespaces
+	var pidfdAt script.Arg = script.Num(0)
+	if flags&sys.CLONE_PIDFD != 0 {
+		pidfdAt = pidfd
+	}
+	var o *script.Op
+	if none(w.Into) {
+		o = w.Op(script.Clone, cloneFlags(flags|sigchld), script.Num(0), pidfdAt)
+	} else {
+		into := script.Num(w.Into.N)
+		args := w.Words("clone_args", script.Num(flags|sys.CLONE_INTO_CGROUP), pidfdAt, script.Num(0), script.Num(0), script.Num(sigchld),
+			script.Num(0), script.Num(0), script.Num(0), script.Num(0), script.Num(0), into)
+		o = w.Op(script.Clone3, args, script.Num(88))
+	}
+	o.Into(w.pid).IfPositive(parent).Doing("clone the container's process")
+}
+
+// closeSupervisors closes what a container's process must not have: the lock and
+// the host socket above all, which would keep the container's end from being
+// seen.
+func (w *writer) closeSupervisors() {
+	for _, f := range w.supervisors() {
+		w.Op(script.Close, f)
+	}
+}
+
+// supervisors are the descriptors of the supervisor alone.
+func (w *writer) supervisors() []script.FD {
+	fds := []script.FD{w.Host, w.Dir, w.Alive, w.Control, w.Log, w.Stdout, w.Stderr, w.Terminal, w.Gate, w.Kill, w.Events, w.Into}
+	for _, d := range w.Remove {
+		fds = append(fds, d.Parent)
+	}
+	kept := fds[:0]
+	seen := map[int]bool{}
+	for _, f := range fds {
+		if !none(f) && !seen[f.N] {
+			seen[f.N] = true
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// adopt is the supervisor's first work after the clone.
+func (w *writer) adopt() {
+	w.Copy(w.pidfd, w.fd(pollPID))
+	send := w.rights("pidfd message", w.pid, 4, 1)
+	w.Copy(send.fds, w.pidfd)
+	w.Op(script.Sendmsg, w.Host, send.header, script.Flags{N: noSignal, Text: "MSG_NOSIGNAL"}).AllowAny().Doing("send the pidfd")
+	closed := append(w.ChildOnly[:len(w.ChildOnly):len(w.ChildOnly)], w.Options.Status)
+	if !none(w.PIDNamespace) {
+		closed = append(append(closed, w.PIDNamespace), w.Join...)
+	}
+	if !none(w.Into) {
+		closed = append(closed, w.Into)
+	}
+	for _, f := range closed {
+		w.Op(script.Close, f).AllowAny()
+	}
+	w.Op(script.CloseRange, script.Num(0), script.Num(2), script.Num(0)).AllowAny()
+	w.Op(script.Chdir, script.Str("/")).AllowAny()
+}
+
+// message is a struct msghdr for descriptors.
+type message struct {
+	header, fds script.Cell
+}
+
+// rights makes a message of some bytes and n descriptors.
+func (w *writer) rights(name string, data script.Cell, length, n int) message {
+	const controlHeader = 16
+	size := controlHeader + (4*n+7)&^7
+	control := make([]byte, size)
+	control[0] = byte(controlHeader + 4*n) // cmsg_len; below 256
+	control[8] = 1                         // SOL_SOCKET
+	control[12] = 1                        // SCM_RIGHTS
+	c := w.Data(name+" control", control)
+	iov := w.Words(name+" iovec", data, script.Num(length))
+	return message{
+		header: w.Words(name, script.Num(0), script.Num(0), iov, script.Num(1), c, script.Num(size), script.Num(0)),
+		fds:    c.At(controlHeader),
+	}
+}
+
+// cloneFlags prints the flags of a clone by the namespaces.
+func cloneFlags(n uint64) script.Flags {
+	text := "SIGCHLD"
+	for _, f := range []struct {
+		bit  uint64
+		name string
+	}{
+		{sys.CLONE_PIDFD, "CLONE_PIDFD"}, {sys.CLONE_NEWNS, "CLONE_NEWNS"}, {sys.CLONE_NEWPID, "CLONE_NEWPID"}, {sys.CLONE_NEWIPC, "CLONE_NEWIPC"},
+		{sys.CLONE_NEWUTS, "CLONE_NEWUTS"}, {sys.CLONE_NEWNET, "CLONE_NEWNET"}, {sys.CLONE_NEWUSER, "CLONE_NEWUSER"},
+	} {
+		if n&f.bit != 0 {
+			text += "|" + f.name
+		}
+	}
+	return script.Flags{N: n, Text: text}
+}
