@@ -158,13 +158,12 @@ func (c *compiler) checkStrings() error {
 		text []string
 	}{{"args", p.Args}, {"env", p.Env}} {
 		for i, s := range list.text {
-			pointer := at("process", list.name, i)
 			switch most := 32 * page; {
-			case strings.ContainsRune(s, 0):
-				return invalid(pointer, "has a NUL byte")
+			case strings.IndexByte(s, 0) >= 0:
+				return invalid(at("process", list.name, i), "has a NUL byte")
 			case len(s) >= most:
 				// execve(2), "Limits on size of arguments and environment"; MAX_ARG_STRLEN.
-				return invalid(pointer, "%d bytes, more than the %d that the kernel takes in one string", len(s), most-1)
+				return invalid(at("process", list.name, i), "%d bytes, more than the %d that the kernel takes in one string", len(s), most-1)
 			}
 			total += len(s) + 1 + 8
 		}

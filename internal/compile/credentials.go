@@ -40,12 +40,11 @@ func (c *compiler) credentials() (identity, error) {
 	} {
 		for i, name := range set.names {
 			bit, ok := capability(name)
-			pointer := at("process", "capabilities", set.name, i)
 			switch {
 			case !ok:
-				return ids, invalid(pointer, "%.100q is no capability", name)
+				return ids, invalid(at("process", "capabilities", set.name, i), "%.100q is no capability", name)
 			case c.Kernel.LastCap > 0 && bit > c.Kernel.LastCap:
-				return ids, unsupported(pointer, name+" is not known to this kernel")
+				return ids, unsupported(at("process", "capabilities", set.name, i), name+" is not known to this kernel")
 			}
 			*set.bits |= 1 << bit
 		}

@@ -37,7 +37,7 @@ func at(tokens ...any) string {
 	var s strings.Builder
 	for _, t := range tokens {
 		s.WriteByte('/')
-		s.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(fmt.Sprint(t)))
+		s.WriteString(strings.ReplaceAll(strings.ReplaceAll(fmt.Sprint(t), "~", "~0"), "/", "~1"))
 	}
 	return s.String()
 }
