@@ -1,0 +1,344 @@
+package coracle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	digest "github.com/opencontainers/go-digest"
+
+	"github.com/coraclehq/coracle/internal/archive"
+	"github.com/coraclehq/coracle/internal/layer"
+	"github.com/coraclehq/coracle/internal/store"
+)
+
+// ArchiveFormat is a form of image archives.
+type ArchiveFormat string
+
+// The formats that images are written in; all are read. The empty ArchiveFormat is
+// DockerArchive.
+const (
+	// DockerArchive is what docker save writes since version 25: an OCI image layout,
+	// and beside it the document by which older docker load finds the images.
+	DockerArchive ArchiveFormat = "docker"
+	// OCIArchive is an OCI image layout and nothing else.
+	OCIArchive ArchiveFormat = "oci"
+)
+
+// LoadOptions are how an archive is loaded.
+type LoadOptions struct {
+	// Replace takes the names that the archive gives its images away from the images
+	// that have them. Without it such a name is ErrExists: whoever made an archive is
+	// not to choose what "alpine" means here.
+	Replace bool
+}
+
+// Load loads all images of an archive, which is read as FromArchive says, and gives
+// them the names that they have there. The images come in the archive's order; one
+// that the store had already is among them. After an error none was loaded.
+func (e *Engine) Load(ctx context.Context, r io.Reader, opts LoadOptions) ([]*Image, error) {
+	images, err := e.load(ctx, r, loading{replace: opts.Replace})
+	return images, wrap("load", "", err)
+}
+
+// Save writes images as an uncompressed archive that Load, docker load and other
+// tools read. An image that was looked up by a name has that name there, any other
+// all of its names. The same images give the same bytes. After an error the archive
+// has no end, and is refused by whoever reads it.
+//
+// An image over the machine's own root file system is ErrNotPortable.
+func (e *Engine) Save(ctx context.Context, w io.Writer, format ArchiveFormat, images ...*Image) error {
+	return wrap("save", "", e.save(ctx, w, format, images))
+}
+
+// WriteArchive writes the image alone as Engine.Save does.
+func (i *Image) WriteArchive(ctx context.Context, w io.Writer, format ArchiveFormat) error {
+	return i.wrap("write archive", i.e.save(ctx, w, format, []*Image{i}))
+}
+
+type archiveSource struct{ r io.Reader }
+
+func (s archiveSource) load(ctx context.Context, e *Engine, name string) (*Image, error) {
+	if s.r == nil {
+		return nil, fmt.Errorf("no archive: %w", ErrInvalid)
+	}
+	images, err := e.load(ctx, s.r, loading{name: name})
+	if err != nil {
+		return nil, err
+	}
+	images[0].name = name
+	return images[0], nil
+}
+
+// loading is which images of an archive are wanted, and their names.
+type loading struct {
+	name    string // of the one image that is wanted; empty: all
+	replace bool
+}
+
+// load reads the images of an archive. After an error nothing of them is left.
+func (e *Engine) load(ctx context.Context, r io.Reader, l loading) (images []*Image, err error) {
+	if err := e.begin(); err != nil { // again, when the caller has: it is a count
+		return nil, err
+	}
+	defer e.runs.Done()
+	b := e.blobs()
+	err = e.held(ctx, func() error {
+		found, err := e.read(ctx, r, b)
+		if err == nil {
+			found, err = l.choose(found)
+		}
+		if err == nil {
+			images, err = e.list(ctx, found, b, l.name != "" || l.replace)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(b.fresh) > 0 { // of other platforms, or of images that were there already
+		err = e.collect(ctx)
+	}
+	return images, err
+}
+
+// read takes in the blobs of an archive and understands its documents.
+func (e *Engine) read(ctx context.Context, r io.Reader, b *blobs) (_ []archive.Image, err error) {
+	plain, _, err := layer.Decompress(r, layer.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, plain.Close()) }()
+	contents, err := archive.Read(ctx, plain, b, archive.Options{})
+	return contents.Images, err
+}
+
+// choose returns the images that are wanted, with the names that they get.
+func (l loading) choose(found []archive.Image) ([]archive.Image, error) {
+	if l.name == "" {
+		return found, nil
+	}
+	full, err := store.ParseName(l.name)
+	if err != nil {
+		return nil, err
+	}
+	at := 0
+	if len(found) > 1 {
+		at = slices.IndexFunc(found, func(i archive.Image) bool { return slices.Contains(i.Names, full) })
+	}
+	if at < 0 {
+		var names []string
+		for _, i := range found {
+			for _, n := range i.Names {
+				names = append(names, store.FamiliarName(n))
+			}
+		}
+		return nil, fmt.Errorf("an archive of %d images, none of them called %s but %.500s: %w",
+			len(found), store.FamiliarName(full), strings.Join(names, ", "), ErrInvalid)
+	}
+	chosen := found[at]
+	chosen.Names = []string{l.name}
+	return []archive.Image{chosen}, nil
+}
+
+// list unpacks the images that are not there and gives all their names. b forgets
+// the blobs that are needed now.
+func (e *Engine) list(ctx context.Context, found []archive.Image, b *blobs, replace bool) (_ []*Image, err error) {
+	if !replace {
+		if err := e.free(found); err != nil {
+			return nil, err
+		}
+	}
+	for _, i := range found {
+		if e.has(i.ID()) {
+			continue
+		}
+		if err := e.unpack(ctx, i.Layers); err != nil {
+			return nil, fmt.Errorf("image %s: %w", i.ID(), err)
+		}
+	}
+	var images []*Image
+	var listed []digest.Digest
+	for _, i := range found {
+		if e.has(i.ID()) {
+			err = e.name(ctx, i, replace)
+		} else {
+			_, err = e.store.PutImage(ctx, store.NewImage{Manifest: i.Manifest, Names: i.Names, Replace: replace})
+			listed = append(listed, i.ID())
+			b.keep(i)
+		}
+		if err != nil {
+			return nil, errors.Join(err, e.unlist(ctx, listed))
+		}
+		images = append(images, &Image{e: e, id: i.ID().String()})
+	}
+	return images, nil
+}
+
+// has says whether the store has an image by its ID, whatever manifest it came with.
+// One of which a part is gone counts as absent, and is repaired.
+func (e *Engine) has(id digest.Digest) bool {
+	i, err := e.store.Image(id.String())
+	return err == nil && i.ID == id && !i.Host
+}
+
+// free looks whether the names of images can be given to them.
+func (e *Engine) free(found []archive.Image) error {
+	for _, i := range found {
+		for _, n := range i.Names {
+			holder, err := e.store.Image(n)
+			if err == nil && holder.ID != i.ID() {
+				return fmt.Errorf("image name %s belongs to %s: %w", store.FamiliarName(n), holder.ID, ErrExists)
+			}
+		}
+	}
+	return nil
+}
+
+// name gives an image that is there the names of one that came in again.
+func (e *Engine) name(ctx context.Context, i archive.Image, replace bool) error {
+	for _, n := range i.Names {
+		if err := e.store.Tag(ctx, i.ID().String(), n, replace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unlist undoes the listing of images.
+func (e *Engine) unlist(ctx context.Context, ids []digest.Digest) error {
+	var errs []error
+	for _, id := range ids {
+		_, err := e.store.RemoveImage(context.WithoutCancel(ctx), id.String(), true)
+		if !errors.Is(err, ErrNotFound) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Engine) save(ctx context.Context, w io.Writer, format ArchiveFormat, images []*Image) error {
+	if err := e.begin(); err != nil {
+		return err
+	}
+	defer e.runs.Done()
+	write := archive.WriteDocker
+	switch format {
+	case "", DockerArchive:
+	case OCIArchive:
+		write = archive.WriteOCI
+	default:
+		return fmt.Errorf("archive format %.50q: %w", string(format), ErrInvalid)
+	}
+	if len(images) == 0 {
+		return fmt.Errorf("no image: %w", ErrInvalid)
+	}
+	// What is being written is not to be collected.
+	hold, err := e.store.Hold(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := e.archived(images)
+	if err == nil {
+		err = write(ctx, w, all, e.blobs())
+	}
+	if errors.Is(err, archive.ErrInvalid) {
+		err = kinded{err, ErrDamaged} // it was right when it came in
+	}
+	return errors.Join(err, hold.Unlock())
+}
+
+// archived are the images as archives have them, each once, with the names that
+// they get there.
+func (e *Engine) archived(images []*Image) ([]archive.Image, error) {
+	var all []archive.Image
+	for _, i := range images {
+		s, err := i.stored()
+		if err != nil {
+			return nil, err
+		}
+		if i.e != e {
+			return nil, fmt.Errorf("image %s is another engine's: %w", i.id, ErrInvalid)
+		}
+		if s.Host {
+			return nil, fmt.Errorf("image %s: %w", i.id, ErrNotPortable)
+		}
+		at := slices.IndexFunc(all, func(o archive.Image) bool { return o.Manifest.Digest == s.Manifest.Digest })
+		if at < 0 {
+			manifest, err := e.store.ReadBlob(s.Manifest.Digest)
+			if err != nil {
+				return nil, err
+			}
+			a, err := archive.NewImage(s.Manifest, manifest, s.RawConfig)
+			if err != nil {
+				return nil, err
+			}
+			at, all = len(all), append(all, a)
+		}
+		for _, n := range i.archiveNames(s) {
+			if !slices.Contains(all[at].Names, n) {
+				all[at].Names = append(all[at].Names, n)
+			}
+		}
+	}
+	return all, nil
+}
+
+// archiveNames are the full names that an image has in an archive.
+func (i *Image) archiveNames(s store.Image) []string {
+	if full, err := store.ParseName(i.name); err == nil && slices.Contains(s.Names, full) {
+		return []string{full}
+	}
+	return s.Names
+}
+
+// blobs are those of the store, for reading and writing archives.
+type blobs struct {
+	e     *Engine
+	fresh map[digest.Digest]bool // that were not there before
+}
+
+func (e *Engine) blobs() *blobs { return &blobs{e, map[digest.Digest]bool{}} }
+
+// Open implements archive.Source.
+func (b *blobs) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error) {
+	f, err := b.e.store.OpenBlob(d)
+	if errors.Is(err, ErrNotFound) {
+		return nil, kinded{err, fs.ErrNotExist}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Put implements archive.Sink.
+func (b *blobs) Put(_ context.Context, r io.Reader, want digest.Digest, size int64) (digest.Digest, int64, error) {
+	w, err := b.e.store.NewBlob()
+	if err != nil {
+		return "", 0, err
+	}
+	if _, err := io.Copy(w, r); err != nil {
+		return "", 0, errors.Join(err, w.Abort())
+	}
+	known := false
+	if want != "" {
+		_, known, _ = b.e.store.HasBlob(want) // a mistake costs a collection, no more
+	}
+	d, n, err := w.Commit(want, size)
+	if err == nil && !known {
+		b.fresh[d] = true
+	}
+	return d, n, err
+}
+
+// keep takes the blobs of an image from those that nobody needs.
+func (b *blobs) keep(i archive.Image) {
+	for _, d := range i.Blobs() {
+		delete(b.fresh, d.Digest)
+	}
+}

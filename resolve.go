@@ -1,0 +1,170 @@
+package coracle
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/coraclehq/coracle/internal/compile"
+	"github.com/coraclehq/coracle/internal/cred"
+	"github.com/coraclehq/coracle/internal/seccomp"
+	"github.com/coraclehq/coracle/internal/store"
+	"github.com/coraclehq/coracle/internal/sys"
+)
+
+const (
+	defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+	// Containers are killed before the programs that run them when memory is short.
+	oomScoreAdj = 200
+)
+
+// resolve turns an image and a Config into the OCI spec of the container.
+func (e *Engine) resolve(id string, image store.Image, cfg Config) (*specs.Spec, error) {
+	process, err := e.process(image, cfg)
+	if err != nil {
+		return nil, err
+	}
+	mounts, err := e.mounts(id, cfg.Mounts)
+	if err != nil {
+		return nil, err
+	}
+	spec := &specs.Spec{
+		Version:  specs.Version,
+		Hostname: cfg.Hostname,
+		Root:     &specs.Root{Path: "rootfs", Readonly: cfg.ReadOnly},
+		Process:  process,
+		Mounts:   mounts,
+		Linux: &specs.Linux{
+			Namespaces:    compile.DefaultNamespaces(false),
+			MaskedPaths:   compile.DefaultMaskedPaths(compile.MaskedHere()),
+			ReadonlyPaths: compile.DefaultReadonlyPaths(),
+			Sysctl:        compile.DefaultSysctls(),
+		},
+	}
+	if spec.Hostname == "" {
+		spec.Hostname = id[:12]
+	}
+	if err := checkHostname(spec.Hostname); err != nil {
+		return nil, err
+	}
+	process.Env = append([]string{"HOSTNAME=" + spec.Hostname}, process.Env...)
+	if spec.Linux.Seccomp, err = seccomp.Default(sys.HostArch(), seccomp.Options{Caps: process.Capabilities.Bounding, Compat32: cfg.Security.Compat32}); err != nil {
+		return nil, err
+	}
+	if cfg.Spec != nil {
+		if err := cfg.Spec(spec); err != nil {
+			return nil, err
+		}
+	}
+	return spec, nil
+}
+
+// process resolves what is run, and as whom.
+func (e *Engine) process(image store.Image, cfg Config) (*specs.Process, error) {
+	from := image.Config.Config
+	p := &specs.Process{
+		Args:        arguments(from, cfg),
+		Env:         environment([]string{defaultPath}, from.Env, cfg.Cmd.Env),
+		Cwd:         path.Join("/", first(cfg.Cmd.Dir, from.WorkingDir)),
+		Terminal:    cfg.Cmd.Terminal,
+		Rlimits:     cred.DefaultRlimits(),
+		OOMScoreAdj: new(int),
+	}
+	*p.OOMScoreAdj = oomScoreAdj
+	if len(p.Args) == 0 {
+		return nil, fmt.Errorf("neither the image nor the configuration names a program: %w", ErrInvalid)
+	}
+	view, err := e.view(image)
+	if err != nil {
+		return nil, err
+	}
+	user, err := cred.Lookup(view, first(cfg.Cmd.User, from.User))
+	if err = errors.Join(err, view.Close()); err != nil {
+		return nil, err
+	}
+	become(p, user, cfg.Security)
+	return p, nil
+}
+
+// become makes the process run as a user: root has the default capabilities, any
+// other user none, and no way to gain rights unless that is allowed.
+func become(p *specs.Process, u cred.User, s Security) {
+	p.User = specs.User{UID: u.UID, GID: u.GID, AdditionalGids: u.Groups}
+	p.Capabilities = &specs.LinuxCapabilities{Bounding: cred.DefaultCapabilities()}
+	if u.UID == 0 {
+		p.Capabilities.Effective = p.Capabilities.Bounding
+		p.Capabilities.Permitted = p.Capabilities.Bounding
+	} else if !s.AllowSetuid {
+		p.Capabilities.Bounding = nil
+		p.NoNewPrivileges = true
+	}
+	if !slices.ContainsFunc(p.Env, func(v string) bool { return strings.HasPrefix(v, "HOME=") }) {
+		p.Env = append(p.Env, "HOME="+first(u.Home, "/"))
+	}
+	if p.Terminal {
+		p.Env = environment([]string{"TERM=xterm"}, p.Env, nil)
+	}
+}
+
+// view opens the image's root file system for reading.
+func (e *Engine) view(image store.Image) (*sys.FD, error) {
+	return e.viewLayers(image.Lowers(), image.Host)
+}
+
+// arguments joins entry point and command by Docker's rules.
+func arguments(from imagespec.ImageConfig, cfg Config) []string {
+	entry, command := from.Entrypoint, from.Cmd
+	if cfg.Entrypoint != nil {
+		entry, command = cfg.Entrypoint, nil
+	}
+	if cfg.Cmd.Args != nil {
+		command = cfg.Cmd.Args
+	}
+	return slices.Concat(entry, command)
+}
+
+// environment merges variables: of two equal names the last one counts, in the
+// place of the first; a name alone takes the variable away.
+func environment(lists ...[]string) []string {
+	var all []string
+	for _, v := range slices.Concat(lists...) {
+		name, _, set := strings.Cut(v, "=")
+		i := slices.IndexFunc(all, func(o string) bool { return strings.HasPrefix(o, name+"=") })
+		switch {
+		case !set && i >= 0:
+			all = slices.Delete(all, i, i+1)
+		case set && i >= 0:
+			all[i] = v
+		case set:
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// checkHostname refuses what could write more than a name into a file.
+func checkHostname(name string) error {
+	ok := len(name) <= 64 && name[0] != '-' && name[0] != '.'
+	for _, c := range name {
+		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_')
+	}
+	if !ok {
+		return fmt.Errorf("host name %.100q: %w", name, ErrInvalid)
+	}
+	return nil
+}
