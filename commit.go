@@ -3,17 +3,13 @@ package coracle
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 	"time"
 
 	digest "github.com/opencontainers/go-digest"
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/coraclehq/coracle/internal/archive"
-	"github.com/coraclehq/coracle/internal/cgroup"
 	"github.com/coraclehq/coracle/internal/layer"
 	"github.com/coraclehq/coracle/internal/store"
 	"github.com/coraclehq/coracle/internal/sys"
@@ -67,10 +63,11 @@ func (c *Container) commit(ctx context.Context, name string, opts CommitOptions)
 	if err != nil {
 		return nil, err
 	}
-	m := &committing{e: c.e, id: c.id, base: base, upper: lock.Dir, opts: opts}
-	if m.command, err = c.e.command(lock.Dir); err != nil {
+	spec, err := c.e.specs.read(lock.Dir)
+	if err != nil {
 		return nil, err
 	}
+	m := &committing{e: c.e, lock: lock, base: base, command: strings.Join(spec.Process.Args, " "), opts: opts}
 	var image *Image
 	err = c.e.held(ctx, func() (err error) {
 		image, err = m.commit(ctx, name)
@@ -85,10 +82,9 @@ func (c *Container) commit(ctx context.Context, name string, opts CommitOptions)
 // committing is a Commit on its way.
 type committing struct {
 	e       *Engine
-	id      string
+	lock    *store.ContainerLock
 	base    store.Image
-	upper   *sys.FD // the container's directory, which upper is in
-	command string
+	command string // the container's
 	opts    CommitOptions
 }
 
@@ -159,14 +155,14 @@ func wholeHistory(i imagespec.Image) []imagespec.History {
 
 // read takes in the files that the container has changed, frozen if it runs.
 func (m *committing) read(ctx context.Context) (_ *incoming, err error) {
-	upper, err := m.upper.Open("upper", sys.O_RDONLY|sys.O_DIRECTORY, 0)
+	upper, err := m.lock.Dir.Open("upper", sys.O_RDONLY|sys.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, upper.Close()) }()
 	thaw := func() error { return nil }
 	if !m.opts.Live {
-		if thaw, err = m.freeze(ctx); err != nil {
+		if thaw, err = m.e.freeze(ctx, m.lock); err != nil {
 			return nil, err
 		}
 	}
@@ -186,29 +182,4 @@ func (m *committing) read(ctx context.Context) (_ *incoming, err error) {
 		return nil, err
 	}
 	return n, nil
-}
-
-// freeze stops the container, if it runs and is not frozen already, and returns what
-// lets it go on.
-func (m *committing) freeze(ctx context.Context) (thaw func() error, err error) {
-	nothing := func() error { return nil }
-	running, err := m.e.store.Running(m.id)
-	if err != nil || !running {
-		return nothing, err
-	}
-	group, err := m.group()
-	if errors.Is(err, fs.ErrNotExist) { // it has ended this moment
-		return nothing, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer group.Close()
-	if frozen, err := group.Frozen(); err != nil || frozen {
-		return nothing, err
-	}
-	if err := group.Freeze(ctx); err != nil {
-		return nil, ended(err)
-	}
-	return func() error { return ended(group.Thaw()) }, nil
 }

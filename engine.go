@@ -137,6 +137,9 @@ func (e *Engine) recover(ctx context.Context) error {
 	if err != nil {
 		return nil // no cgroups, nothing in them; a start says why
 	}
+	if err := e.thawLeft(ctx); err != nil {
+		return err
+	}
 	return h.Sweep(ctx, e.store.ID(), func(id string) bool {
 		running, err := e.store.Running(id)
 		return running || err != nil && !errors.Is(err, store.ErrNotFound)
