@@ -12,6 +12,8 @@ import (
 )
 
 // Implemented in assembler, one file per architecture.
+//
+//lint:ignore U1000 only assembler jumps to it
 func interp()
 func interpAddress() *byte
 func spawn(number, a0, a1, a2, a3, a4, header uintptr) uintptr
