@@ -70,7 +70,6 @@ func (r *run) watch() {
 	ctx, cancel := context.WithTimeout(context.Background(), leftoverTime)
 	defer cancel()
 	r.group.Remove(ctx) // what is left now, the next Open sweeps
-	r.group.Close()
 	r.process.Close()
 }
 

@@ -171,9 +171,9 @@ func (s *starting) leave(host *cgroup.Host) error {
 	if err != nil {
 		return err
 	}
-	s.born = out.Into
-	if out.Into != nil {
-		s.owned = append(s.owned, out.Into)
+	s.owned = append(s.owned, out.Join...)
+	if s.born = out.Into; s.born != nil {
+		s.owned = append(s.owned, s.born)
 	}
 	s.sup.Leave, err = s.inheritAll(out.Join, "supervisors' cgroup")
 	return err
@@ -200,7 +200,7 @@ func (s *starting) started(c *Container, p *monitor.Process) (*run, error) {
 	}
 	r := &run{process: p, io: s.io, group: s.group, done: make(chan struct{}), gone: make(chan struct{})}
 	s.group = nil
-	err := s.lock.WriteState(store.State{Started: time.Now().UTC(), PID: p.PID, Attached: !s.config.Detach})
+	err := errors.Join(r.group.Close(), s.lock.WriteState(store.State{Started: time.Now().UTC(), PID: p.PID, Attached: !s.config.Detach}))
 	c.e.watch(c.id, r)
 	if err != nil { // it runs, but nobody could tell: it must not
 		r.kill()
