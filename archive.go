@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -86,34 +87,32 @@ func (e *Engine) load(ctx context.Context, r io.Reader, l loading) (images []*Im
 		return nil, err
 	}
 	defer e.runs.Done()
-	b := e.blobs()
+	stage := e.store.NewStage()
+	defer func() { err = errors.Join(err, stage.Drop()) }()
 	err = e.held(ctx, func() error {
-		found, err := e.read(ctx, r, b)
+		found, err := e.read(ctx, r, stage)
 		if err == nil {
 			found, err = l.choose(found)
 		}
 		if err == nil {
-			images, err = e.list(ctx, found, b, l.name != "" || l.replace)
+			images, err = e.list(ctx, found, stage, l.name != "" || l.replace)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if len(b.fresh) > 0 { // of other platforms, or of images that were there already
-		err = e.collect(ctx)
-	}
-	return images, err
+	return images, nil
 }
 
 // read takes in the blobs of an archive and understands its documents.
-func (e *Engine) read(ctx context.Context, r io.Reader, b *blobs) (_ []archive.Image, err error) {
+func (e *Engine) read(ctx context.Context, r io.Reader, stage *store.Stage) (_ []archive.Image, err error) {
 	plain, _, err := layer.Decompress(r, layer.Limits{})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, plain.Close()) }()
-	contents, err := archive.Read(ctx, plain, b, archive.Options{})
+	contents, err := archive.Read(ctx, plain, staged{stage}, archive.Options{})
 	return contents.Images, err
 }
 
@@ -145,31 +144,25 @@ func (l loading) choose(found []archive.Image) ([]archive.Image, error) {
 	return []archive.Image{chosen}, nil
 }
 
-// list unpacks the images that are not there and gives all their names. b forgets
-// the blobs that are needed now.
-func (e *Engine) list(ctx context.Context, found []archive.Image, b *blobs, replace bool) (_ []*Image, err error) {
+// list unpacks the images that are not there and gives all their names.
+func (e *Engine) list(ctx context.Context, found []archive.Image, stage *store.Stage, replace bool) (_ []*Image, err error) {
 	if !replace {
 		if err := e.free(found); err != nil {
 			return nil, err
 		}
 	}
 	for _, i := range found {
-		if e.has(i.ID()) {
-			continue
-		}
-		if err := e.unpack(ctx, i.Layers); err != nil {
-			return nil, fmt.Errorf("image %s: %w", i.ID(), err)
+		if err := e.unpackImage(ctx, i, stage); err != nil {
+			return nil, err
 		}
 	}
 	var images []*Image
 	var listed []digest.Digest
 	for _, i := range found {
-		if e.has(i.ID()) {
-			err = e.name(ctx, i, replace)
-		} else {
-			_, err = e.store.PutImage(ctx, store.NewImage{Manifest: i.Manifest, Names: i.Names, Replace: replace})
+		known, err := e.renamed(ctx, i, stage, replace)
+		if err == nil && !known {
 			listed = append(listed, i.ID())
-			b.keep(i)
+			err = e.listNew(ctx, i, stage, replace)
 		}
 		if err != nil {
 			return nil, errors.Join(err, e.unlist(ctx, listed))
@@ -179,11 +172,65 @@ func (e *Engine) list(ctx context.Context, found []archive.Image, b *blobs, repl
 	return images, nil
 }
 
-// has says whether the store has an image by its ID, whatever manifest it came with.
-// One of which a part is gone counts as absent, and is repaired.
-func (e *Engine) has(id digest.Digest) bool {
-	i, err := e.store.Image(id.String())
-	return err == nil && i.ID == id && !i.Host
+// unpackImage unpacks the layers of an image that is not there.
+func (e *Engine) unpackImage(ctx context.Context, i archive.Image, stage *store.Stage) error {
+	if _, ok := e.known(i); ok {
+		return nil
+	}
+	if err := e.unpack(ctx, i.Layers, staged{stage}); err != nil {
+		return fmt.Errorf("image %s: %w", i.ID(), err)
+	}
+	return nil
+}
+
+func (e *Engine) listNew(ctx context.Context, i archive.Image, stage *store.Stage, replace bool) error {
+	if err := e.unpackImage(ctx, i, stage); err != nil { // if it was there a moment ago
+		return err
+	}
+	if err := stage.Keep(blobsOf(i)...); err != nil {
+		return err
+	}
+	_, err := e.store.PutImage(ctx, store.NewImage{Manifest: i.Manifest, Names: i.Names, Replace: replace})
+	return err
+}
+
+// renamed gives an image that is there the names of one that came in again, and
+// repairs its blobs; false: it is not there.
+func (e *Engine) renamed(ctx context.Context, i archive.Image, stage *store.Stage, replace bool) (bool, error) {
+	old, ok := e.known(i)
+	if !ok {
+		return false, nil
+	}
+	if old.Manifest.Digest == i.Manifest.Digest {
+		if err := stage.Keep(blobsOf(i)...); err != nil {
+			return true, err
+		}
+	}
+	for _, n := range i.Names {
+		err := e.store.Tag(ctx, i.ID().String(), n, replace)
+		if errors.Is(err, ErrNotFound) { // removed this moment
+			return false, nil
+		}
+		if err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+// known finds an image that came in in the store, by its ID, whatever manifest it
+// came with. One of which a part is gone counts as absent, and is repaired.
+func (e *Engine) known(i archive.Image) (store.Image, bool) {
+	old, err := e.store.Image(i.ID().String())
+	return old, err == nil && old.ID == i.ID() && !old.Host
+}
+
+func blobsOf(i archive.Image) []digest.Digest {
+	var all []digest.Digest
+	for _, d := range i.Blobs() {
+		all = append(all, d.Digest)
+	}
+	return all
 }
 
 // free looks whether the names of images can be given to them.
@@ -194,16 +241,6 @@ func (e *Engine) free(found []archive.Image) error {
 			if err == nil && holder.ID != i.ID() {
 				return fmt.Errorf("image name %s belongs to %s: %w", store.FamiliarName(n), holder.ID, ErrExists)
 			}
-		}
-	}
-	return nil
-}
-
-// name gives an image that is there the names of one that came in again.
-func (e *Engine) name(ctx context.Context, i archive.Image, replace bool) error {
-	for _, n := range i.Names {
-		if err := e.store.Tag(ctx, i.ID().String(), n, replace); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -244,7 +281,7 @@ func (e *Engine) save(ctx context.Context, w io.Writer, format ArchiveFormat, im
 	}
 	all, err := e.archived(images)
 	if err == nil {
-		err = write(ctx, w, all, e.blobs())
+		err = write(ctx, w, all, blobs{e.store})
 	}
 	if errors.Is(err, archive.ErrInvalid) {
 		err = kinded{err, ErrDamaged} // it was right when it came in
@@ -296,17 +333,29 @@ func (i *Image) archiveNames(s store.Image) []string {
 	return s.Names
 }
 
-// blobs are those of the store, for reading and writing archives.
-type blobs struct {
-	e     *Engine
-	fresh map[digest.Digest]bool // that were not there before
-}
-
-func (e *Engine) blobs() *blobs { return &blobs{e, map[digest.Digest]bool{}} }
+// blobs are those of the store, as an archive.Source.
+type blobs struct{ s *store.Store }
 
 // Open implements archive.Source.
-func (b *blobs) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error) {
-	f, err := b.e.store.OpenBlob(d)
+func (b blobs) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error) {
+	return source(b.s.OpenBlob(d))
+}
+
+// staged are blobs that have come in, as an archive.Sink.
+type staged struct{ stage *store.Stage }
+
+// Open implements archive.Source.
+func (s staged) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error) {
+	return source(s.stage.Open(d))
+}
+
+// Put implements archive.Sink.
+func (s staged) Put(_ context.Context, r io.Reader, want digest.Digest, size int64) (digest.Digest, int64, error) {
+	return s.stage.Put(r, want, size)
+}
+
+// source answers for a blob that is missing as archive.Source does.
+func source(f *os.File, err error) (io.ReadCloser, error) {
 	if errors.Is(err, ErrNotFound) {
 		return nil, kinded{err, fs.ErrNotExist}
 	}
@@ -314,31 +363,4 @@ func (b *blobs) Open(_ context.Context, d digest.Digest) (io.ReadCloser, error) 
 		return nil, err
 	}
 	return f, nil
-}
-
-// Put implements archive.Sink.
-func (b *blobs) Put(_ context.Context, r io.Reader, want digest.Digest, size int64) (digest.Digest, int64, error) {
-	w, err := b.e.store.NewBlob()
-	if err != nil {
-		return "", 0, err
-	}
-	if _, err := io.Copy(w, r); err != nil {
-		return "", 0, errors.Join(err, w.Abort())
-	}
-	known := false
-	if want != "" {
-		_, known, _ = b.e.store.HasBlob(want) // a mistake costs a collection, no more
-	}
-	d, n, err := w.Commit(want, size)
-	if err == nil && !known {
-		b.fresh[d] = true
-	}
-	return d, n, err
-}
-
-// keep takes the blobs of an image from those that nobody needs.
-func (b *blobs) keep(i archive.Image) {
-	for _, d := range i.Blobs() {
-		delete(b.fresh, d.Digest)
-	}
 }

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
-	digest "github.com/opencontainers/go-digest"
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/coraclehq/coracle/internal/archive"
 	"github.com/coraclehq/coracle/internal/layer"
 	"github.com/coraclehq/coracle/internal/store"
 	"github.com/coraclehq/coracle/internal/sys"
@@ -101,15 +102,11 @@ func (m *committing) commit(ctx context.Context, name string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	var diffIDs []digest.Digest
-	for _, l := range below {
-		diffIDs = append(diffIDs, l.DiffID)
-	}
-	top, err := n.keep(ctx, diffIDs)
+	top, err := n.keep(ctx, diffIDs(below))
 	if err != nil {
 		return nil, err
 	}
-	layers := append(below, top)
+	layers := slices.Concat(below, []archive.Layer{top})
 	config.RootFS = rootFS(layers, m.base.Host)
 	data, err := keepUnknown(config, m.base.RawConfig)
 	if err != nil {

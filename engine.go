@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coraclehq/coracle/internal/cgroup"
 	"github.com/coraclehq/coracle/internal/launch"
@@ -37,6 +38,7 @@ type Engine struct {
 	pool     *namespace.Pool              // nil: none
 	cgroups  func() (*cgroup.Host, error) // looked for when first needed
 	pins     pins                         // layers that no image has yet
+	owed     atomic.Bool                  // garbage was left for the next collection
 
 	mu      sync.Mutex // guards what follows
 	closed  bool
@@ -128,7 +130,11 @@ func (e *Engine) Close() error {
 	if h, err := e.cgroups(); err == nil && h != nil {
 		errs = append(errs, h.Close())
 	}
-	return errors.Join(append(errs, e.launcher.Close(), e.pins.close(), e.store.Close())...)
+	errs = append(errs, e.launcher.Close(), e.pins.close())
+	if e.owed.Load() {
+		errs = append(errs, e.collect(context.Background()))
+	}
+	return errors.Join(append(errs, e.store.Close())...)
 }
 
 // recover sweeps what the runs of dead supervisors left behind.

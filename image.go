@@ -232,16 +232,20 @@ func (i *Image) untag(ctx context.Context, name string) error {
 // needs of its layers. An image of several names is ErrInUse unless force is set;
 // one that a container was made from always is.
 func (i *Image) Remove(ctx context.Context, force bool) error {
-	_, err := i.e.store.RemoveImage(ctx, i.id, force)
+	r, err := i.e.store.RemoveImage(ctx, i.id, force)
+	if len(r.Deleted) > 0 && len(r.Blobs) == 0 { // its configuration, at least, is nobody else's
+		i.e.owed.Store(true)
+	}
 	return i.wrap("remove image", err)
 }
 
-// collect removes what a step that failed has left behind, and what an archive held
-// beside its images. While others bring in images nothing is collected: then it is
-// left to the next time.
+// collect removes what nobody needs. While images are being brought in, or a program
+// holds on to a layer, nothing is collected: it is owed then, and done later.
 func (e *Engine) collect(ctx context.Context) error {
+	e.owed.Store(false)
 	_, err := e.store.Collect(context.WithoutCancel(ctx))
 	if errors.Is(err, ErrInUse) {
+		e.owed.Store(true)
 		return nil
 	}
 	return err
@@ -249,15 +253,15 @@ func (e *Engine) collect(ctx context.Context) error {
 
 // held runs f, which brings in an image or a layer, while nothing is collected, and
 // clears away what it has left behind if it fails.
-func (e *Engine) held(ctx context.Context, f func() error) (err error) {
+func (e *Engine) held(ctx context.Context, f func() error) error {
 	hold, err := e.store.Hold(ctx)
 	if err != nil {
 		return err
 	}
 	err = classify(f())
-	unlock := hold.Unlock()
-	if err != nil {
-		return errors.Join(err, unlock, e.collect(ctx))
+	failed := err != nil
+	if err = errors.Join(err, hold.Unlock()); failed || e.owed.Load() {
+		err = errors.Join(err, e.collect(ctx))
 	}
-	return unlock
+	return err
 }

@@ -118,16 +118,17 @@ func unpackStream(ctx context.Context, r io.Reader, dir *sys.FD, o layer.Options
 	return result, digest.NewDigest(digest.SHA256, hash), form, nil
 }
 
-// unpack unpacks those layers of an image, whose blobs the store has, that the store
-// does not have as trees. Each is verified: the blob's digest and size, and the
-// diffID. It is called within held.
-func (e *Engine) unpack(ctx context.Context, layers []archive.Layer) error {
+// unpack unpacks those layers of an image that the store does not have as trees.
+// Each is verified: the blob's digest and size, and the diffID. It is called within
+// held.
+func (e *Engine) unpack(ctx context.Context, layers []archive.Layer, from archive.Source) error {
 	for {
 		s, todo, err := e.missing(layers)
 		if err != nil || len(todo) == 0 {
 			return err
 		}
-		if err := archive.Unpack(ctx, archive.Image{Layers: todo}, e.blobs(), s, parallel); err != nil {
+		s.from = from
+		if err := archive.Unpack(ctx, archive.Image{Layers: todo}, from, s, parallel); err != nil {
 			return err
 		}
 	}
@@ -140,10 +141,7 @@ const parallel = 4
 // missing are the layers to unpack next. A layer that stands twice may depend on
 // what is below, and then it is two trees: the second one has its turn later.
 func (e *Engine) missing(layers []archive.Layer) (*layerSink, []archive.Layer, error) {
-	s := &layerSink{e: e}
-	for _, l := range layers {
-		s.diffIDs = append(s.diffIDs, l.DiffID)
-	}
+	s := &layerSink{e: e, layers: layers, diffIDs: diffIDs(layers)}
 	var err error
 	if s.there, err = e.store.LayersOf(s.diffIDs); err != nil {
 		return nil, nil, err
@@ -166,8 +164,10 @@ func (e *Engine) missing(layers []archive.Layer) (*layerSink, []archive.Layer, e
 // layerSink takes in layers of an image, which are committed from the lowest up.
 type layerSink struct {
 	e       *Engine
-	diffIDs []digest.Digest // of the whole image, the lowest first
-	there   []store.Layer   // those without ID are not there
+	from    archive.Source
+	layers  []archive.Layer // of the whole image, the lowest first
+	diffIDs []digest.Digest
+	there   []store.Layer // those without ID are not there
 }
 
 func (s *layerSink) Has(context.Context, digest.Digest) (bool, error) { return false, nil }
@@ -241,7 +241,46 @@ func (w *treeWriter) settle(ctx context.Context, i int) (err error) {
 	if base != nil {
 		defer func() { err = errors.Join(err, base.Close()) }()
 	}
-	return layer.Settle(ctx, w.tree.Dir, base, &w.result)
+	err = layer.Settle(ctx, w.tree.Dir, base, &w.result)
+	if errors.Is(err, layer.ErrNeedsBase) {
+		err = w.again(ctx, i, base)
+	}
+	return err
 }
 
-func (w *treeWriter) Abort() error { return w.tree.Abort() }
+// again unpacks the i-th layer once more, with what it lies on at hand.
+func (w *treeWriter) again(ctx context.Context, i int, base *sys.FD) (err error) {
+	if err := w.tree.Abort(); err != nil {
+		return err
+	}
+	if w.tree, err = w.sink.e.store.NewLayer(); err != nil {
+		return err
+	}
+	l := w.sink.layers[i]
+	blob, err := w.sink.from.Open(ctx, l.Digest)
+	if err != nil {
+		return err
+	}
+	defer blob.Close()
+	var diffID digest.Digest
+	w.result, diffID, _, err = unpackStream(ctx, blob, w.tree.Dir, layer.Options{Base: base, AllowMissingEnd: true})
+	if err == nil && diffID != l.DiffID { // it was right a moment ago
+		err = fmt.Errorf("layer %s: %w", l.Digest, ErrDamaged)
+	}
+	return err
+}
+
+func (w *treeWriter) Abort() error {
+	if w.tree == nil { // again could not make one
+		return nil
+	}
+	return w.tree.Abort()
+}
+
+func diffIDs(layers []archive.Layer) []digest.Digest {
+	var ids []digest.Digest
+	for _, l := range layers {
+		ids = append(ids, l.DiffID)
+	}
+	return ids
+}

@@ -61,7 +61,7 @@ func (e *Engine) newLayer(ctx context.Context, r io.Reader) (_ *Layer, err error
 		return err
 	})
 	if err != nil {
-		return nil, errors.Join(err, e.pins.drop(), e.collect(ctx))
+		return nil, errors.Join(err, e.pins.drop(), e.collect(ctx)) // the pin was in the way
 	}
 	runtime.AddCleanup(l, func(p *pins) { p.drop() }, &e.pins)
 	return l, nil

@@ -61,6 +61,11 @@ func (e *Engine) watch(id string, r *run) {
 func (r *run) watch() {
 	<-r.process.Ended()
 	r.exit, r.err = r.process.Wait(context.Background())
+	if errors.Is(r.err, monitor.ErrSupervisorKilled) { // nobody watches over the container
+		ctx, cancel := context.WithTimeout(context.Background(), leftoverTime)
+		r.group.KillAll(ctx) // what is left now, the next Open kills
+		cancel()
+	}
 	if r.io != nil {
 		r.err = errors.Join(r.err, r.io.Finish(r.process.Ended()))
 	}

@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"github.com/coraclehq/coracle/internal/compile"
-	"github.com/coraclehq/coracle/internal/cred"
 	"github.com/coraclehq/coracle/internal/monitor"
 	"github.com/coraclehq/coracle/internal/script"
 	"github.com/coraclehq/coracle/internal/sys"
@@ -89,7 +88,7 @@ func (c *Container) exec(ctx context.Context, cmd Cmd, io IO) (_ *Process, err e
 	defer func() { err = errors.Join(err, x.close()) }()
 	for _, step := range []func() error{x.load, x.join, x.process, x.output(io)} {
 		if err := step(); err != nil {
-			return nil, err
+			return nil, refused(err)
 		}
 	}
 	started, err := monitor.Spawn(ctx, x.spawn())
@@ -173,7 +172,7 @@ func (x *executing) process() error {
 		if err != nil {
 			return err
 		}
-		user, err := cred.Lookup(root, x.cmd.User)
+		user, err := lookup(root, x.cmd.User)
 		if err = errors.Join(err, root.Close()); err != nil {
 			return err
 		}
@@ -238,6 +237,9 @@ func (x *executing) started(p *monitor.Process) (*Process, error) {
 	go func() {
 		defer x.e.runs.Done()
 		<-p.Ended()
+		if _, err := p.Wait(context.Background()); err != nil { // its supervisor was killed
+			p.Signal(syscall.SIGKILL)
+		}
 		process.err = process.io.Finish(p.Ended())
 		close(process.done)
 		<-p.Gone()
@@ -270,6 +272,9 @@ func (p *Process) Wait(ctx context.Context) error {
 		return wrap("wait", strconv.Itoa(p.PID()), context.Cause(ctx))
 	}
 	exit, err := p.process.Wait(ctx)
+	if errors.Is(err, monitor.ErrSupervisorKilled) {
+		err = nil // exit says that it was lost
+	}
 	if err = errors.Join(err, p.err); err == nil {
 		err = exitError(exit)
 	}

@@ -3,6 +3,7 @@ package coracle
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -84,7 +85,7 @@ func (e *Engine) process(image store.Image, cfg Config) (*specs.Process, error) 
 	if err != nil {
 		return nil, err
 	}
-	user, err := cred.Lookup(view, first(cfg.Cmd.User, from.User))
+	user, err := lookup(view, first(cfg.Cmd.User, from.User))
 	if err = errors.Join(err, view.Close()); err != nil {
 		return nil, err
 	}
@@ -110,6 +111,30 @@ func become(p *specs.Process, u cred.User, s Security) {
 	if p.Terminal {
 		p.Env = environment([]string{"TERM=xterm"}, p.Env, nil)
 	}
+}
+
+// lookup finds a user in the image whose root directory is given. One that is not in
+// it, or can be in none, is ErrInvalid.
+func lookup(root *sys.FD, user string) (cred.User, error) {
+	u, err := cred.Lookup(root, user)
+	if errors.Is(err, fs.ErrInvalid) || errors.Is(err, fs.ErrNotExist) {
+		err = kinded{fmt.Errorf("user of the process: %w", err), ErrInvalid}
+	}
+	return u, err
+}
+
+// refused gives an error of the compiler's what callers test for: *UnsupportedError
+// when a field of the spec has no support here, ErrInvalid when it has no meaning.
+func refused(err error) error {
+	var spec *compile.SpecError
+	var unsupported *UnsupportedError
+	switch {
+	case !errors.As(err, &spec) || errors.As(err, &unsupported):
+		return err
+	case errors.Is(err, errors.ErrUnsupported):
+		return &UnsupportedError{Feature: "field " + spec.Pointer + " of the spec", Err: spec.Err}
+	}
+	return kinded{err, ErrInvalid}
 }
 
 // view opens the image's root file system for reading.

@@ -127,7 +127,7 @@ func (e *Engine) compose(ctx context.Context, name string, cfg ImageConfig, laye
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	if err := e.unpack(ctx, layers); err != nil {
+	if err := e.unpack(ctx, layers, blobs{e.store}); err != nil {
 		return nil, err
 	}
 	config := cfg.document()
@@ -146,12 +146,9 @@ func (e *Engine) compose(ctx context.Context, name string, cfg ImageConfig, laye
 // type: an archive's is "layers", or it is refused, and so none can hold an image
 // that has the ID of one over the host.
 func rootFS(layers []archive.Layer, host bool) imagespec.RootFS {
-	r := imagespec.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
+	r := imagespec.RootFS{Type: "layers", DiffIDs: append([]digest.Digest{}, diffIDs(layers)...)}
 	if host {
 		r.Type = ""
-	}
-	for _, l := range layers {
-		r.DiffIDs = append(r.DiffIDs, l.DiffID)
 	}
 	return r
 }

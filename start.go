@@ -59,7 +59,7 @@ func (c *Container) start(ctx context.Context, io IO) (_ *run, err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	for _, step := range s.steps(io) {
 		if err := step(ctx); err != nil {
-			return nil, err
+			return nil, refused(err)
 		}
 	}
 	p, err := monitor.Spawn(ctx, s.spawn())
@@ -101,7 +101,8 @@ func (s *starting) hold(ctx context.Context) error {
 		return err
 	}
 	s.sup.Alive, err = s.inherit(alive, "alive")
-	for _, name := range []string{"exit", "state"} {
+	// In this order: a state without an exit would be the end of a run that was lost.
+	for _, name := range []string{"state", "exit"} {
 		err = errors.Join(err, ignoreMissing(s.lock.Dir.Unlink(name)))
 	}
 	if err != nil {
@@ -147,7 +148,7 @@ func (s *starting) cgroups(context.Context) error {
 		fd   *sys.FD
 		name string
 		to   *script.FD
-	}{{s.group.Into, "cgroup", &s.sup.Into}, {s.group.Events, "memory events", &s.sup.Events}} {
+	}{{s.group.Into, "cgroup", &s.sup.Into}, {s.group.Events, "memory events", &s.sup.Events}, {s.group.Freezer, "freezer", &s.sup.Thaw}} {
 		if f.fd != nil && err == nil {
 			*f.to, err = s.lend(f.fd, f.name)
 		}
@@ -215,7 +216,7 @@ func (s *starting) started(c *Container, p *monitor.Process) (*run, error) {
 func (s *starting) failed(err error) error {
 	var setup *monitor.SetupError
 	if !errors.As(err, &setup) || setup.Root == nil {
-		return err
+		return refused(err)
 	}
 	var tried []string // from the root
 	for _, c := range s.program {

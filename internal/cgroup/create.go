@@ -126,13 +126,16 @@ func remedy(name string) string {
 	return ""
 }
 
-// watch opens what tells of OOM kills, and what kills the group.
+// watch opens what tells of OOM kills, what kills the group and what thaws it.
 func (g *Group) watch(t tree, dir *sys.FD) (err error) {
 	switch {
 	case t.V2 && t.has("memory"):
 		g.Events, err = dir.Open(g.id+"/memory.events", sys.O_RDONLY, 0)
 	case !t.V2 && t.has("memory"):
 		g.Events, err = dir.Open(g.id+"/memory.oom_control", sys.O_RDONLY, 0)
+	}
+	if err == nil && !t.V2 && t.has("freezer") {
+		g.Freezer, err = dir.Open(g.id+"/freezer.state", sys.O_WRONLY, 0)
 	}
 	if err != nil || !t.V2 {
 		return err

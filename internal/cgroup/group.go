@@ -21,6 +21,9 @@ type Group struct {
 	// Kill is cgroup.kill: writing "1" kills every process in the group and below.
 	// Nil on v1 and before Linux 5.14.
 	Kill *sys.FD
+	// Freezer is freezer.state of v1: writing "THAWED" lets a killed process die, which
+	// it does not while it is frozen. Nil without that controller; on v2 it dies frozen.
+	Freezer *sys.FD
 	// Dirs are the group's directories, for rmdir by whoever sees it end.
 	Dirs []Dir
 
@@ -44,11 +47,11 @@ type part struct {
 
 // Close closes the group's descriptors. The group stays.
 func (g *Group) Close() error {
-	errs := []error{closeFD(g.Into), closeFD(g.Events), closeFD(g.Kill)}
+	errs := []error{closeFD(g.Into), closeFD(g.Events), closeFD(g.Kill), closeFD(g.Freezer)}
 	for _, f := range g.Join {
 		errs = append(errs, f.Close())
 	}
-	g.Join, g.Into, g.Events, g.Kill = nil, nil, nil, nil
+	g.Join, g.Into, g.Events, g.Kill, g.Freezer = nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 

@@ -7,13 +7,14 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Sweep kills and removes the groups of those of a store's containers for which
 // alive answers false; it is asked once for each. It touches nothing outside of the
-// store's own directories, and not the supervisors. One group that resists does not
-// keep it from the others. Alive must be true already for a container whose group is
-// just being made.
+// store's own directories, which it removes when they are empty and no Host works in
+// them, and not the supervisors. One group that resists does not keep it from the
+// others. Alive must be true already for a container whose group is just being made.
 func (h *Host) Sweep(ctx context.Context, store string, alive func(id string) bool) error {
 	if err := check(store, "x"); err != nil {
 		return err
@@ -31,7 +32,38 @@ func (h *Host) Sweep(ctx context.Context, store string, alive func(id string) bo
 			errs = append(errs, fmt.Errorf("sweep %s/%s/%s: %w", h.top, store, id, err))
 		}
 	}
+	for i := range h.trees {
+		if err := h.tidy(i, store); err != nil {
+			errs = append(errs, fmt.Errorf("sweep %s/%s: %w", h.top, store, err))
+		}
+	}
 	return errors.Join(errs...)
+}
+
+// tidy removes the directory of a store if it is empty, since the Host that made it
+// may have been killed. One that is not is looked at again by Close: a supervisor
+// may just be ending.
+func (h *Host) tidy(i int, store string) error {
+	t, path := h.trees[i], h.top+"/"+store
+	there := func() bool {
+		_, err := t.root.StatAt(path, false)
+		return err == nil
+	}
+	h.mu.Lock()
+	works := h.levels[levelKey{i, store}] != nil
+	h.mu.Unlock()
+	if works || !there() {
+		return nil
+	}
+	err := t.tidy(h.top, path)
+	if err == nil && there() {
+		_, err = h.level(i, store, nil)
+	}
+	// Where nothing can be removed, nothing was made: by this user, or in this view.
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return nil
+	}
+	return err
 }
 
 // Groups lists the containers of a store that have a group in any hierarchy.

@@ -272,7 +272,7 @@ func TestTail(t *testing.T) {
 // Tail agrees with a simple way of finding the last lines.
 func TestTailOfRandomLogs(t *testing.T) {
 	t.Parallel()
-	for range testenv.Scale(t, 4000) {
+	for range testenv.Scale(t, 1000) {
 		dir := logDir(t)
 		var seed [64]byte
 		rand.Read(seed[:])
@@ -401,7 +401,7 @@ func TestFollowStorm(t *testing.T) {
 	t.Parallel()
 	for range testenv.Scale(t, 40) {
 		dir := logDir(t)
-		l := logIn(t, dir, 2<<10, 100000)
+		l := logIn(t, dir, 2<<10, 60)
 		var followers []*follower
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -409,7 +409,7 @@ func TestFollowStorm(t *testing.T) {
 				l.Append(1+i%2, fmt.Appendf(nil, "%d\n", i))
 			}
 		})
-		for range 5 {
+		for range 5 { // begun at any time
 			followers = append(followers, follow(t, dir, LogOptions{}, 0))
 			time.Sleep(time.Millisecond)
 		}

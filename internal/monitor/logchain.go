@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -10,18 +9,25 @@ import (
 	"github.com/coraclehq/coracle/internal/sys"
 )
 
-// A rotation gives every file the next higher number and takes the name away from
-// the oldest:
+// A rotation gives every file the next higher number, the highest first, and takes
+// the name away from the oldest:
 //
 //	log.1 -> log.2    log -> log.1    log is a new file
 //
-// So what was written after a file is in the one with the next lower number, at
-// every moment, also in the middle of a rotation. A file that has lost its name has
-// lost its place.
+// So at every moment, also in the middle of a rotation or when one was cut off, the
+// files are in the order of their numbers, with a hole perhaps, and the number of a
+// file never falls. Whoever looks for a file from its last known number upwards
+// therefore meets it, unless it has lost its name; and its place with it.
+//
+// Listing the directory proves nothing: it may pass over a file that is being
+// renamed.
 
 // tries bounds how often a rotation may come in between. Each costs the container a
 // whole file of output.
 const tries = 10000
+
+// holes is how many numbers may be missing in a row.
+const holes = 2
 
 // errNameless: the file has no name any more.
 var errNameless = errors.New("the log is rotated faster than it can be opened")
@@ -29,15 +35,8 @@ var errNameless = errors.New("the log is rotated faster than it can be opened")
 // chain opens all files, from the oldest to the one that is written.
 func (r *logReader) chain() ([]*logFile, error) {
 	for range tries {
-		numbers, err := r.numbers()
-		if err != nil || len(numbers) == 0 {
-			return nil, err
-		}
-		f, err := r.openNumber(numbers[len(numbers)-1])
-		if errors.Is(err, syscall.ENOENT) {
-			continue
-		}
-		if err != nil {
+		f, err := r.oldest()
+		if err != nil || f == nil {
 			return nil, err
 		}
 		files, err := r.follow([]*logFile{f})
@@ -46,6 +45,37 @@ func (r *logReader) chain() ([]*logFile, error) {
 		}
 		closeFiles(files)
 		if !errors.Is(err, errNameless) {
+			return nil, err
+		}
+	}
+	return nil, errNameless
+}
+
+// oldest opens the file with the highest number; nil when there is none.
+func (r *logReader) oldest() (*logFile, error) {
+	listed, err := r.listed()
+	if err != nil {
+		return nil, err
+	}
+	for range tries {
+		n, err := r.highest(0, listed)
+		if err != nil || n < 0 {
+			return nil, err
+		}
+		f, err := r.openNumber(n)
+		if err != nil {
+			return nil, err
+		}
+		if f == nil {
+			continue
+		}
+		// A rotation before it was opened may have made another one the oldest.
+		above, err := r.highest(n+1, n)
+		if err == nil && above < 0 {
+			return f, nil
+		}
+		f.fd.Close()
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -72,25 +102,26 @@ func (r *logReader) after(f *logFile) (*logFile, error) {
 			r.mark = changes
 			return nil, err
 		}
-		numbers, err := r.numbers()
+		at, err := r.find(f)
 		if err != nil {
 			return nil, err
 		}
-		at, err := r.numberOf(f, numbers)
-		if err != nil || at == 0 {
+		next, err := r.below(at)
+		if err != nil || next == nil {
 			return nil, err
 		}
-		next, err := r.openNumber(numbers[max(at-1, 0)])
-		if errors.Is(err, syscall.ENOENT) {
-			continue
+		// If none is between the two and f has not moved, none was when next was opened.
+		between, err := r.lowest(next.number+1, at)
+		if err == nil && between < 0 {
+			var is bool
+			if is, err = r.has(f, at); is {
+				return next, nil
+			}
 		}
+		next.fd.Close()
 		if err != nil {
 			return nil, err
 		}
-		if is, err := r.has(f, numbers[at]); err != nil || is {
-			return next, err
-		}
-		next.fd.Close() // a rotation came in between
 	}
 	return nil, errNameless
 }
@@ -110,12 +141,14 @@ func (r *logReader) extend() (found bool, err error) {
 	// The last file was the log at mark. If the name went to another one exactly once
 	// since then, that is the next; else nobody knows how many there were.
 	next, err := r.openNumber(0)
-	if err == nil && len(r.files) == was && r.watch.changes()-mark == 1 {
-		r.files = append(r.files, next)
-		r.mark = mark + 1
-		return true, nil
+	if err != nil {
+		return false, err
 	}
-	if err == nil {
+	if next != nil {
+		if len(r.files) == was && r.watch.changes()-mark == 1 {
+			r.files, r.mark = append(r.files, next), mark+1
+			return true, nil
+		}
 		next.fd.Close()
 	}
 	rest, err := r.chain()
@@ -126,33 +159,65 @@ func (r *logReader) extend() (found bool, err error) {
 	return true, ErrLogGap
 }
 
-// numbers are those of the files that there are, ascending; 0 is the one that is
-// written.
-func (r *logReader) numbers() ([]int, error) {
+// listed is the highest number in the directory; -1 when there is none.
+func (r *logReader) listed() (int, error) {
 	names, err := r.dir.Names()
-	if err != nil {
-		return nil, err
-	}
-	var numbers []int
+	highest := -1
 	for _, name := range names {
 		if name == logName {
-			numbers = append(numbers, 0)
+			highest = max(highest, 0)
 		}
 		if suffix, ok := strings.CutPrefix(name, logName+"."); ok {
 			if n, err := strconv.Atoi(suffix); err == nil && n > 0 && rotated(n) == name {
-				numbers = append(numbers, n)
+				highest = max(highest, n)
 			}
 		}
 	}
-	slices.Sort(numbers)
-	return numbers, nil
+	return highest, err
 }
 
-// numberOf returns the place of f among numbers.
-func (r *logReader) numberOf(f *logFile, numbers []int) (int, error) {
-	for i, n := range numbers {
-		if is, err := r.has(f, n); err != nil || is {
-			return i, err
+// highest is the highest number that there is, from one on upwards and as far as
+// another at least; -1 when there is none.
+func (r *logReader) highest(from, to int) (int, error) {
+	highest := -1
+	for n := from; n <= max(to, from-1, highest)+holes; n++ {
+		_, err := r.dir.StatAt(rotated(n), false)
+		if err == nil {
+			highest = n
+		} else if !errors.Is(err, syscall.ENOENT) {
+			return -1, err
+		}
+	}
+	return highest, nil
+}
+
+// lowest is the lowest number that there is, from one on and below another; -1 when
+// there is none.
+func (r *logReader) lowest(from, below int) (int, error) {
+	for n := from; n < below; n++ {
+		if _, err := r.dir.StatAt(rotated(n), false); err == nil {
+			return n, nil
+		} else if !errors.Is(err, syscall.ENOENT) {
+			return -1, err
+		}
+	}
+	return -1, nil
+}
+
+// find returns the number of f.
+func (r *logReader) find(f *logFile) (int, error) {
+	for n, missing := f.number, 0; missing <= holes; n++ {
+		st, err := r.dir.StatAt(rotated(n), false)
+		switch {
+		case errors.Is(err, syscall.ENOENT):
+			missing++
+		case err != nil:
+			return 0, err
+		case st.Same(f.st):
+			f.number = n
+			return n, nil
+		default:
+			missing = 0
 		}
 	}
 	return 0, errNameless
@@ -167,8 +232,22 @@ func (r *logReader) has(f *logFile, n int) (bool, error) {
 	return err == nil && st.Same(f.st), err
 }
 
+// below opens the file with the next lower number; nil when there is none.
+func (r *logReader) below(number int) (*logFile, error) {
+	for n := number - 1; n >= 0; n-- {
+		if f, err := r.openNumber(n); err != nil || f != nil {
+			return f, err
+		}
+	}
+	return nil, nil
+}
+
+// openNumber opens file number n; nil when there is none.
 func (r *logReader) openNumber(n int) (*logFile, error) {
 	fd, err := r.dir.Open(rotated(n), sys.O_RDONLY|sys.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ENOENT) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +255,7 @@ func (r *logReader) openNumber(n int) (*logFile, error) {
 	if err != nil {
 		return nil, errors.Join(err, fd.Close())
 	}
-	return &logFile{fd: fd, st: st}, nil
+	return &logFile{fd: fd, st: st, number: n}, nil
 }
 
 func closeFiles(files []*logFile) {

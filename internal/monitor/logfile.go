@@ -29,6 +29,7 @@ func (e *DamageError) Unwrap() error { return supervisor.ErrDamaged }
 type logFile struct {
 	fd      *sys.FD
 	st      sys.Stat // when it was opened; says which file it is
+	number  int      // the least that it can have now
 	at      int64    // offset of the next record
 	ahead   []byte   // what was read already from there on; in buf
 	buf     []byte

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/coraclehq/coracle/internal/supervisor"
@@ -73,9 +74,17 @@ func NewLogWriter(dir, log *sys.FD, limit int64, files int) (_ *LogWriter, err e
 	return l, nil
 }
 
-// hold marks the file as being written. Where that is not possible, a reader may
-// miss the last records of a container that ends.
-func (l *LogWriter) hold() { l.log.TryLock(false) }
+// hold marks the file as being written. A reader that asks just now has it locked
+// for a moment. Where locks cannot be had, a reader may miss the last records of a
+// container that ends.
+func (l *LogWriter) hold() {
+	for range 100 {
+		if held, err := l.log.TryLock(false); held || err != nil {
+			return
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+}
 
 // Append writes a record at the time of the call. Data of more than
 // supervisor.LogBuffer bytes becomes several.
@@ -110,18 +119,25 @@ func (l *LogWriter) lose(err error) {
 	l.lost.Records++
 }
 
-// rotate goes on in a new file. It is made first: where that fails, the old one
-// grows, and nothing is lost. The caller holds l.mu.
+// rotate goes on in a new file. It is made first: where that fails, or a name cannot
+// be changed, the old one grows, and nothing is lost. The caller holds l.mu.
 func (l *LogWriter) rotate() {
 	next, err := l.dir.Open(logAside, sys.O_WRONLY|sys.O_CREAT|sys.O_TRUNC|sys.O_APPEND, 0o600)
 	if err != nil {
 		return
 	}
-	for i := l.files; i > 0; i-- {
-		// ENOENT: fewer were kept so far.
-		l.dir.Rename(rotated(i-1), l.dir, rotated(i))
+	for i := l.files; i > 0 && err == nil; i-- {
+		err = l.dir.Rename(rotated(i-1), l.dir, rotated(i))
+		if errors.Is(err, syscall.ENOENT) { // fewer were kept so far
+			err = nil
+		}
 	}
-	if err := l.dir.Rename(logAside, l.dir, logName); err != nil {
+	if err == nil {
+		if err = l.dir.Rename(logAside, l.dir, logName); err != nil && l.files > 0 {
+			l.dir.Rename(rotated(1), l.dir, logName) // the hole that is left closes again
+		}
+	}
+	if err != nil {
 		next.Close()
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"syscall"
 
 	"github.com/coraclehq/coracle/internal/supervisor"
 	"github.com/coraclehq/coracle/internal/sys"
@@ -32,7 +33,7 @@ func (c *Connection) arrive() (*sys.FD, error) {
 	switch {
 	case master != nil:
 		return master, nil
-	case err == nil || errors.Is(err, io.EOF):
+	case err == nil || errors.Is(err, io.EOF) || errors.Is(err, syscall.EAGAIN):
 		err = ErrNoTerminal
 	}
 	return nil, err

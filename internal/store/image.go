@@ -40,7 +40,8 @@ func (i Image) Lowers() []string {
 
 // Image finds an image by digest ("sha256:...", of manifest or configuration), ID,
 // name, or beginning of an ID, in that order. A beginning that fits several is
-// ErrInvalid.
+// ErrInvalid. By its ID, an image that is listed with several manifests has all of
+// their names.
 func (s *Store) Image(ref string) (_ Image, err error) {
 	if err := s.begin(); err != nil {
 		return Image{}, err
@@ -54,7 +55,15 @@ func (s *Store) Image(ref string) (_ Image, err error) {
 	if err != nil {
 		return Image{}, err
 	}
-	return s.readImage(found[0])
+	i, err := s.readImage(found[0])
+	if err != nil {
+		return Image{}, err
+	}
+	for _, e := range found[1:] { // the same image, compressed differently
+		i.Names = append(i.Names, e.Names...)
+	}
+	slices.Sort(i.Names)
+	return i, nil
 }
 
 // Images returns the images, in the order in which they came, dangling ones too. An

@@ -37,6 +37,7 @@ type box struct {
 	keep           []*sys.FD
 	host, theirs   *sys.FD
 	status, statuw *sys.FD
+	program        *script.Program
 	helper         *launch.Helper
 	pidfd          *sys.FD
 	pid            int
@@ -149,9 +150,9 @@ func (b *box) tryStart(text string) (err error) {
 	require.NoError(b.tb, err)
 	b.Options.Status = script.FD{N: b.statuw.Int(), Name: "status"}
 	b.Options.Body = b.body("/bin/sh", "sh", "-c", text)
-	p, err := Program(b.Options)
+	b.program, err = Program(b.Options)
 	require.NoError(b.tb, err)
-	b.helper, err = b.launcher.Start(launch.Options{Program: p, Keep: b.keep, Status: b.statuw, Name: "test"})
+	b.helper, err = b.launcher.Start(launch.Options{Program: b.program, Keep: b.keep, Status: b.statuw, Name: "test"})
 	require.NoError(b.tb, err)
 	for _, fd := range append(b.keep, b.statuw) {
 		if fd != b.dir {
@@ -167,6 +168,9 @@ func (b *box) tryStart(text string) (err error) {
 	}
 	require.NoError(b.tb, b.helper.Release())
 	_, fds, err := b.host.RecvFDs(m[:], 1)
+	if errors.Is(err, io.EOF) || errors.Is(err, sys.ErrTruncated) { // it ended at once
+		return err
+	}
 	require.NoError(b.tb, err)
 	require.Len(b.tb, fds, 1)
 	b.pidfd, b.pid = fds[0], int(binary.LittleEndian.Uint32(m[:]))

@@ -90,7 +90,7 @@ func (w *writer) closeSupervisors() {
 
 // supervisors are the descriptors of the supervisor alone.
 func (w *writer) supervisors() []script.FD {
-	fds := []script.FD{w.Host, w.Dir, w.Alive, w.Control, w.Log, w.Stdout, w.Stderr, w.Terminal, w.Gate, w.Kill, w.Events, w.Into}
+	fds := []script.FD{w.Host, w.Dir, w.Alive, w.Control, w.Log, w.Stdout, w.Stderr, w.Terminal, w.Gate, w.Kill, w.Thaw, w.Events, w.Into}
 	for _, d := range w.Remove {
 		fds = append(fds, d.Parent)
 	}
@@ -110,7 +110,8 @@ func (w *writer) adopt() {
 	w.Copy(w.pidfd, w.fd(pollPID))
 	send := w.rights("pidfd message", w.pid, 4, 1)
 	w.Copy(send.fds, w.pidfd)
-	w.Op(script.Sendmsg, w.Host, send.header, script.Flags{N: noSignal, Text: "MSG_NOSIGNAL"}).AllowAny().Doing("send the pidfd")
+	// A host that does not get it would wait for it as long as the process lives.
+	w.Op(script.Sendmsg, w.Host, send.header, script.Flags{N: noSignal, Text: "MSG_NOSIGNAL"}).OnAnyErrno("fatal").Doing("send the pidfd")
 	closed := append(w.ChildOnly[:len(w.ChildOnly):len(w.ChildOnly)], w.Options.Status)
 	if !none(w.PIDNamespace) {
 		closed = append(append(closed, w.PIDNamespace), w.Join...)

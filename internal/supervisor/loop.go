@@ -33,8 +33,14 @@ func (w *writer) watchHost() {
 	w.Copy(watched.At(8), w.pidfd)
 	w.Op(script.Clone, script.Flags{N: thread, Text: "CLONE_THREAD|CLONE_FILES"}, script.Num(0)).
 		IfPositive("loop").OnAnyErrno("fatal").Doing("make the thread that watches the host")
+	w.Goto("watch")
+
+	// A failure here must not end the supervisor: its loop looks at the host too.
+	w.Label("watch failed")
+	pause := w.Words("pause", script.Num(0), script.Num(10_000_000))
+	w.Op(script.Nanosleep, pause, script.Num(0)).AllowAny()
 	w.Label("watch")
-	w.Op(script.Ppoll, watched, script.Num(2), script.Num(0), script.Num(0), script.Num(sigsetSize)).OnErrno(eintr, "watch")
+	w.Op(script.Ppoll, watched, script.Num(2), script.Num(0), script.Num(0), script.Num(sigsetSize)).OnAnyErrno("watch failed")
 	w.Sum(0, watched.At(4)).IfZero("watched") // the host is there: it was the container's end
 	w.kill()
 	w.Label("watched")

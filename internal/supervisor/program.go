@@ -50,6 +50,7 @@ type Options struct {
 	Join         []script.FD
 
 	Kill   script.FD // cgroup.kill: for a container without a pid namespace of its own
+	Thaw   script.FD // freezer.state of v1: there a frozen process does not die
 	Events script.FD // memory.events or memory.oom_control, kept with the exit
 	Remove []Dir     // empty directories (cgroups) to remove after the end
 
@@ -135,9 +136,9 @@ const (
 	pollIn       = 1
 	noSignal     = sys.MSG_NOSIGNAL
 	sigkill      = 9
+	signalGroup  = 4 // PIDFD_SIGNAL_PROCESS_GROUP
 	sigchld      = 17
 	sigsetSize   = 8
-	eintr        = 4
 )
 
 func newWriter(o Options) *writer {
@@ -181,11 +182,20 @@ func (w *writer) unlessReady(entry int, label string) {
 func (w *writer) drop(entry int) { w.Set(w.fd(entry), gone) }
 
 // kill ends the container: its first process, which takes the pid namespace
-// along, and the cgroup where there is no such namespace.
+// along, and the cgroup where there is no such namespace. Of a process that joined
+// others in their namespaces it kills the group that it leads: what a shell left in
+// the background. Linux 6.9; see pidfd_send_signal(2), PIDFD_SIGNAL_PROCESS_GROUP.
 func (w *writer) kill() {
+	if !none(w.PIDNamespace) {
+		w.Op(script.PidfdSendSignal, script.Load{From: w.pidfd}, script.Flags{N: sigkill, Text: "SIGKILL"}, script.Num(0),
+			script.Flags{N: signalGroup, Text: "PIDFD_SIGNAL_PROCESS_GROUP"}).AllowAny().Doing("kill the process's group")
+	}
 	w.Op(script.PidfdSendSignal, script.Load{From: w.pidfd}, script.Flags{N: sigkill, Text: "SIGKILL"}, script.Num(0), script.Num(0)).
 		AllowAny().Doing("kill the container")
 	if !none(w.Kill) {
 		w.Op(script.Write, w.Kill, script.Str("1"), script.Num(1)).AllowAny().Doing("kill the container's cgroup")
+	}
+	if !none(w.Thaw) { // after the kill: nothing runs on
+		w.Op(script.Write, w.Thaw, script.Str("THAWED"), script.Num(len("THAWED"))).AllowAny().Doing("thaw the container's cgroup")
 	}
 }
