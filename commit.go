@@ -56,19 +56,15 @@ func (c *Container) commit(ctx context.Context, name string, opts CommitOptions)
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	record, err := lock.Record()
+	k, err := c.e.recall(c.id, lock.Dir)
 	if err != nil {
 		return nil, err
 	}
-	base, err := c.e.store.Image(record.Image.String())
+	base, err := c.e.store.Image(k.record.Image.String())
 	if err != nil {
 		return nil, err
 	}
-	spec, err := c.e.specs.read(lock.Dir)
-	if err != nil {
-		return nil, err
-	}
-	m := &committing{e: c.e, lock: lock, base: base, command: strings.Join(spec.Process.Args, " "), opts: opts}
+	m := &committing{e: c.e, lock: lock, base: base, command: strings.Join(k.spec.Process.Args, " "), opts: opts}
 	var image *Image
 	err = c.e.held(ctx, func() (err error) {
 		image, err = m.commit(ctx, name)

@@ -136,7 +136,18 @@ func (e *Engine) create(ctx context.Context, img *Image, cfg Config) (*Container
 	if _, err := e.store.CreateContainer(ctx, store.NewContainer{Record: record, Spec: document, Files: containerFiles(spec)}); err != nil {
 		return nil, err
 	}
-	return &Container{e, id}, nil
+	c := &Container{e, id}
+	return c, c.prime()
+}
+
+// prime reads the container once, so that its first start need not.
+func (c *Container) prime() error {
+	dir, err := c.e.store.ContainerDir(c.id)
+	if err != nil {
+		return err
+	}
+	_, err = c.e.recall(c.id, dir)
+	return errors.Join(err, dir.Close())
 }
 
 // Container finds a container by name, ID or a beginning of its ID that fits no

@@ -34,7 +34,7 @@ type Engine struct {
 	store    *store.Store
 	launcher launch.Launcher
 	filters  seccomp.Cache
-	specs    specCache
+	cache    knownCache
 	pool     *namespace.Pool              // nil: none
 	cgroups  func() (*cgroup.Host, error) // looked for when first needed
 	pins     pins                         // layers that no image has yet

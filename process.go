@@ -121,16 +121,10 @@ func (x *executing) load() (err error) {
 		return err
 	}
 	x.owned = append(x.owned, dir)
-	s, err := x.c.status()
-	if err != nil {
+	if x.known, err = x.e.recall(x.c.id, dir); err != nil {
 		return err
 	}
-	x.config = s.Config
-	spec, err := x.e.specs.read(dir)
-	if err != nil {
-		return err
-	}
-	x.spec, err = adapted(spec)
+	x.spec, err = adapted(x.known.spec)
 	return err
 }
 

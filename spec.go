@@ -9,14 +9,27 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/coraclehq/coracle/internal/cred"
+	"github.com/coraclehq/coracle/internal/seccomp"
+	"github.com/coraclehq/coracle/internal/store"
 	"github.com/coraclehq/coracle/internal/sys"
 )
 
-// specCache keeps parsed specs by the file that they were read from: the document
-// of ten kilobytes takes a tenth of a start to parse. The zero specCache is ready.
-type specCache struct {
-	mu    sync.Mutex // guards what follows
-	specs map[fileID]*specs.Spec
+// known is what the files of a container say that only change as a whole. It is
+// shared and not to be changed.
+type known struct {
+	record store.Record
+	config Config
+	spec   *specs.Spec
+	filter seccomp.Filter // compiled from the spec; nil: none
+	flags  uint32         // that the filter is loaded with
+}
+
+// knownCache keeps them by the files that they were read from: to parse the
+// documents and compile the filter takes a tenth of a start. The zero knownCache is
+// ready.
+type knownCache struct {
+	mu  sync.Mutex // guards what follows
+	all map[[2]fileID]*known
 }
 
 // fileID changes whenever a file is replaced.
@@ -26,39 +39,59 @@ type fileID struct {
 	changed  int64 // nanoseconds
 }
 
-// read returns the resolved spec of the container in dir, which is not to be
-// changed.
-func (c *specCache) read(dir *sys.FD) (*specs.Spec, error) {
+// recall returns what is known of the container whose directory is given.
+func (e *Engine) recall(id string, dir *sys.FD) (*known, error) {
 	const most = 256
-	st, err := dir.StatAt("config.json", false)
+	var key [2]fileID
+	for i, name := range []string{"record.json", "config.json"} {
+		st, err := dir.StatAt(name, false)
+		if err != nil {
+			return nil, err
+		}
+		key[i] = fileID{st.Dev, st.Ino, st.Size, st.Ctim.UnixNano()}
+	}
+	c := &e.cache
+	c.mu.Lock()
+	k := c.all[key]
+	c.mu.Unlock()
+	if k != nil {
+		return k, nil
+	}
+	k, err := e.readKnown(id, dir)
 	if err != nil {
 		return nil, err
 	}
-	id := fileID{st.Dev, st.Ino, st.Size, st.Ctim.UnixNano()}
 	c.mu.Lock()
-	spec := c.specs[id]
-	c.mu.Unlock()
-	if spec != nil {
-		return spec, nil
+	defer c.mu.Unlock()
+	if c.all == nil || len(c.all) >= most {
+		c.all = map[[2]fileID]*known{}
+	}
+	c.all[key] = k
+	return k, nil
+}
+
+func (e *Engine) readKnown(id string, dir *sys.FD) (_ *known, err error) {
+	k := &known{spec: &specs.Spec{}}
+	if k.record, err = e.store.Container(id); err != nil {
+		return nil, err
 	}
 	document, err := dir.ReadFile("config.json", math.MaxInt32)
 	if err != nil {
 		return nil, err
 	}
-	spec = &specs.Spec{}
-	if err := json.Unmarshal(document, spec); err != nil {
+	if err := errors.Join(json.Unmarshal(k.record.Config, &k.config), json.Unmarshal(document, k.spec)); err != nil {
 		return nil, errors.Join(ErrDamaged, err)
 	}
-	if spec.Process == nil || spec.Linux == nil || spec.Root == nil {
+	if k.spec.Process == nil || k.spec.Linux == nil || k.spec.Root == nil {
 		return nil, errors.Join(ErrDamaged, errors.New("config.json lacks process, linux or root"))
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.specs == nil || len(c.specs) >= most {
-		c.specs = map[fileID]*specs.Spec{}
+	if profile := k.spec.Linux.Seccomp; profile != nil {
+		if k.filter, err = e.filters.Compile(profile, sys.HostArch()); err != nil {
+			return nil, err
+		}
+		k.flags, err = seccomp.Flags(profile)
 	}
-	c.specs[id] = spec
-	return spec, nil
+	return k, err
 }
 
 // adapted is the spec as this host can carry it out: what would need a right that

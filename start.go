@@ -2,7 +2,6 @@ package coracle
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"path"
 	"time"
@@ -23,11 +22,10 @@ import (
 // run. Everything it owns is closed when the start is over, however it ended; the
 // helper has its own copies.
 type starting struct {
-	e      *Engine
-	lock   *store.ContainerLock
-	record store.Record
-	config Config
-	spec   *specs.Spec
+	*known
+	e    *Engine
+	lock *store.ContainerLock
+	spec *specs.Spec // known's, adapted to the host
 
 	owned []*sys.FD // closed at the end of the start
 	keep  []*sys.FD // inherited by the helper
@@ -76,17 +74,10 @@ func (s *starting) steps(io IO) []func(context.Context) error {
 
 // load reads what the container is.
 func (s *starting) load(context.Context) (err error) {
-	if s.record, err = s.lock.Record(); err != nil {
+	if s.known, err = s.e.recall(s.lock.ID, s.lock.Dir); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(s.record.Config, &s.config); err != nil {
-		return errors.Join(ErrDamaged, err)
-	}
-	spec, err := s.e.specs.read(s.lock.Dir)
-	if err != nil {
-		return err
-	}
-	s.spec, err = adapted(spec)
+	s.spec, err = adapted(s.known.spec)
 	return err
 }
 
@@ -190,8 +181,15 @@ func (s *starting) spawn() monitor.Start {
 	s.sup.FailAt = s.e.failAt
 	return monitor.Start{
 		Launcher: &s.e.launcher, Supervisor: s.sup, Keep: s.keep, Into: s.born, Dir: s.lock.Dir,
-		Name: s.e.store.ID() + " " + s.lock.ID[:12],
+		Name:   s.e.store.ID() + " " + s.lock.ID[:12],
+		Cloned: s.cloned,
 	}
+}
+
+// cloned notes the run, while the process still sets itself up. If it fails there,
+// the run was one that ended at once.
+func (s *starting) cloned(p *monitor.Process) error {
+	return s.lock.WriteState(store.State{Started: time.Now().UTC(), PID: p.PID, Attached: !s.config.Detach})
 }
 
 // started notes the run and watches over it.
@@ -201,9 +199,9 @@ func (s *starting) started(c *Container, p *monitor.Process) (*run, error) {
 	}
 	r := &run{process: p, io: s.io, group: s.group, done: make(chan struct{}), gone: make(chan struct{})}
 	s.group = nil
-	err := errors.Join(r.group.Close(), s.lock.WriteState(store.State{Started: time.Now().UTC(), PID: p.PID, Attached: !s.config.Detach}))
+	err := r.group.Close()
 	c.e.watch(c.id, r)
-	if err != nil { // it runs, but nobody could tell: it must not
+	if err != nil {
 		r.kill()
 		<-r.gone
 		return nil, err

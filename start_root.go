@@ -13,7 +13,6 @@ import (
 	"github.com/coraclehq/coracle/internal/namespace"
 	"github.com/coraclehq/coracle/internal/probe"
 	"github.com/coraclehq/coracle/internal/script"
-	"github.com/coraclehq/coracle/internal/seccomp"
 	"github.com/coraclehq/coracle/internal/store"
 	"github.com/coraclehq/coracle/internal/sys"
 	"github.com/coraclehq/coracle/internal/union"
@@ -95,14 +94,7 @@ func (s *starting) common(c *compile.Common, p *specs.Process) (err error) {
 		return err
 	}
 	s.process, s.program = p, c.Program
-	if profile := s.spec.Linux.Seccomp; profile != nil {
-		if c.Seccomp, err = s.e.filters.Compile(profile, sys.HostArch()); err != nil {
-			return err
-		}
-		if c.SeccompFlags, err = seccomp.Flags(profile); err != nil {
-			return err
-		}
-	}
+	c.Seccomp, c.SeccompFlags = s.filter, s.flags
 	c.Ignored = sys.IgnoredSignals()
 	return nil
 }

@@ -27,6 +27,10 @@ type Start struct {
 	Name string    // what ps shows of the supervisor
 	Into *sys.FD   // cgroup v2 directory that the supervisor is born in; nil: the host's own
 	Dir  *sys.FD   // see launch.Options
+
+	// Cloned, when not nil, is called while the process sets itself up. An error of
+	// its ends the start.
+	Cloned func(*Process) error
 }
 
 // Process is a process of a container that this program started. Its methods are
@@ -72,14 +76,27 @@ func Spawn(ctx context.Context, s Start) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { status.Close() })
-	err = p.await(status)
+	cut := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		status.ShutdownSocket(sys.SHUT_RD)
+		close(cut)
+	})
+	missing := p.receive()
+	if missing == nil && s.Cloned != nil {
+		if err = s.Cloned(p); err != nil {
+			p.PIDFD.PidfdSignal(sigkill)
+		}
+	}
+	if failed := p.await(status); err == nil {
+		err = failed
+	}
 	if !stop() {
+		<-cut
 		err = errors.Join(context.Cause(ctx), err)
 	}
-	// The supervisor sends the pidfd before it closes its end of the status, so it
-	// is there after a start; after a failure it may never come.
-	if missing := p.receive(); err == nil {
+	status.Close()
+	// What came over the status explains why there is no pidfd.
+	if err == nil {
 		err = missing
 	}
 	if err != nil && p.PIDFD != nil {
@@ -96,7 +113,7 @@ func Spawn(ctx context.Context, s Start) (*Process, error) {
 const sigkill = 9
 
 // spawn starts the helper; the read end of its status comes back.
-func spawn(s Start) (p *Process, status *stream, err error) {
+func spawn(s Start) (p *Process, status *sys.FD, err error) {
 	var hold fds
 	defer func() { err = errors.Join(err, hold.Close()) }()
 	statusRead, statusWrite := hold.pair()
@@ -122,12 +139,15 @@ func spawn(s Start) (p *Process, status *stream, err error) {
 		SupervisorPID: h.PID, helper: h, host: newStream(hold.take(hostRead)),
 		ended: make(chan struct{}), gone: make(chan struct{}),
 	}
-	return p, newStream(hold.take(statusRead)), nil
+	return p, hold.take(statusRead), nil
 }
 
 // await reads the status to its end (the program was executed), to the gate, or
 // to a failure.
-func (p *Process) await(status *stream) (err error) {
+//
+// It waits in the call: a start takes a millisecond, and to be woken through the
+// poller a part of that.
+func (p *Process) await(status *sys.FD) (err error) {
 	var root *sys.FD
 	defer func() {
 		if err != nil && root != nil {
@@ -138,11 +158,10 @@ func (p *Process) await(status *stream) (err error) {
 				root.Close()
 			}
 		}
-		status.Close()
 	}()
 	var message [64]byte
 	for {
-		n, received, err := status.receive(message[:])
+		n, received, err := receiveOne(status, message[:])
 		if errors.Is(err, io.EOF) {
 			return p.helper.Release()
 		}

@@ -27,9 +27,8 @@ func (s *stream) receive(b []byte) (n int, fd *sys.FD, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	var fds []*sys.FD
 	wait := raw.Read(func(number uintptr) bool {
-		n, fds, err = sys.NewFD(int(number), s.f.Name()).RecvFDs(b, 1)
+		n, fd, err = receiveOne(sys.NewFD(int(number), s.f.Name()), b)
 		return !errors.Is(err, syscall.EAGAIN)
 	})
 	if wait != nil {
@@ -38,6 +37,12 @@ func (s *stream) receive(b []byte) (n int, fd *sys.FD, err error) {
 		}
 		return 0, nil, wait
 	}
+	return n, fd, err
+}
+
+// receiveOne reads one message and the descriptor that came with it, if any.
+func receiveOne(from *sys.FD, b []byte) (n int, fd *sys.FD, err error) {
+	n, fds, err := from.RecvFDs(b, 1)
 	if errors.Is(err, syscall.ECONNRESET) {
 		err = io.EOF // the other end went with messages unread
 	}

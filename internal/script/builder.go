@@ -17,6 +17,7 @@ type Builder struct {
 	arch    Arch
 	base    uint64
 	ops     []*Op
+	slab    []Op   // ops are made in bulk
 	data    []byte // with room for the header in front
 	texts   map[string]int
 	vectors map[string]int
@@ -59,7 +60,7 @@ func (b *Builder) StatusFD() FD {
 // Op appends a call. A Load among the arguments becomes a pseudo-op before it,
 // so a label set before Op covers both.
 func (b *Builder) Op(c Call, args ...Arg) *Op {
-	o := &Op{call: c}
+	o := b.newOp(c)
 	if len(args) > len(o.args) {
 		b.fault("%s has %d arguments", c, len(args))
 		args = args[:len(o.args)]
@@ -73,10 +74,24 @@ func (b *Builder) Op(c Call, args ...Arg) *Op {
 	}
 	for i, a := range args {
 		if l, ok := a.(Load); ok {
-			b.ops = append(b.ops, &Op{call: Add, args: [6]Arg{Num(l.Plus), Num(0), l.From}, flags: store64, patch: at + 1, patchAt: i})
+			load := b.newOp(Add)
+			load.args = [6]Arg{Num(l.Plus), Num(0), l.From}
+			load.flags, load.patch, load.patchAt = store64, at+1, i
+			b.ops = append(b.ops, load)
 		}
 	}
 	b.ops = append(b.ops, o)
+	return o
+}
+
+func (b *Builder) newOp(c Call) *Op {
+	const bulk = 64
+	if len(b.slab) == 0 {
+		b.slab = make([]Op, bulk)
+	}
+	o := &b.slab[0]
+	b.slab = b.slab[1:]
+	o.call = c
 	return o
 }
 
