@@ -81,8 +81,8 @@ type Stop struct {
 type Log struct {
 	// Size of one file, in bytes, at which it is rotated; 0: 16 MiB.
 	Size int64
-	// Files is how many rotated files are kept beside the one that is written; 0:
-	// 4; -1: none.
+	// Files is how many rotated files are kept beside the one that is written, at most
+	// 100; 0: 4; -1: none.
 	Files int
 }
 
@@ -300,6 +300,8 @@ func (l Log) bounds() (size int64, files int) {
 		files = 4
 	case files < 0:
 		files = 0
+	case files > 100:
+		files = 100
 	}
 	return size, files
 }

@@ -385,10 +385,13 @@ func TestPool(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, e.Close()) })
 	census.Mark(e.store.ID())
 	seen := map[string]bool{}
-	for range 5 {
-		out := output(t, testContainer(t, e, Config{}, "sh", "-c", "readlink /proc/self/ns/net; cat /sys/class/net/lo/operstate /proc/sys/net/ipv4/ip_unprivileged_port_start; ls /sys/class/net"))
-		ns, rest, _ := strings.Cut(out, "\n")
-		assert.Equal(t, "unknown\n0\nlo\n", rest, "up, with its sysctls, and seen by its own /sys")
+	for range 5 { // all alive, or a later one may have the number of one that ended
+		out := newSink("end\n")
+		c := testContainer(t, e, Config{}, "sh", "-c", "readlink /proc/self/ns/net; cat /sys/class/net/lo/operstate /proc/sys/net/ipv4/ip_unprivileged_port_start; ls /sys/class/net; echo end; exec sleep 1000")
+		require.NoError(t, c.Start(t.Context(), IO{Stdout: out}))
+		out.wait(t)
+		ns, rest, _ := strings.Cut(out.String(), "\n")
+		assert.Equal(t, "unknown\n0\nlo\nend\n", rest, "up, with its sysctls, and seen by its own /sys")
 		assert.False(t, seen[ns], "each has its own")
 		seen[ns] = true
 	}

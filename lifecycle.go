@@ -16,6 +16,8 @@ import (
 type run struct {
 	process *monitor.Process
 	io      *monitor.Connection // nil: the supervisor pumps
+
+	followed <-chan error // the end of whoever reads from the log; nil: nobody does
 	group   *cgroup.Group
 
 	done chan struct{} // closed when the process has ended and its output is delivered
@@ -68,6 +70,9 @@ func (r *run) watch() {
 	}
 	if r.io != nil {
 		r.err = errors.Join(r.err, r.io.Finish(r.process.Ended()))
+	}
+	if r.followed != nil {
+		r.err = errors.Join(r.err, <-r.followed)
 	}
 	close(r.done)
 	<-r.process.Gone()

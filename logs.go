@@ -77,6 +77,11 @@ func (c *Container) attach(ctx context.Context, io IO) error {
 		return err
 	}
 	defer control.Close()
+	return c.serve(ctx, io, control, LogOptions{Follow: true, Tail: -1})
+}
+
+// serve gives io what the log has and will have, and the terminal what io brings.
+func (c *Container) serve(ctx context.Context, io IO, control *monitor.Control, from LogOptions) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if io.Stdin != nil || io.Resize != nil {
@@ -87,7 +92,7 @@ func (c *Container) attach(ctx context.Context, io IO) error {
 			return err
 		}
 	}
-	for r, err := range c.Logs(ctx, LogOptions{Follow: true, Tail: -1}) {
+	for r, err := range c.Logs(ctx, from) {
 		if err == nil {
 			err = io.write(r)
 		}
@@ -96,6 +101,28 @@ func (c *Container) attach(ctx context.Context, io IO) error {
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// followLog gives io what a run that began at a time writes, until its end, and its
+// terminal what io brings.
+func (c *Container) followLog(io IO, terminal bool, begun time.Time) <-chan error {
+	end := make(chan error, 1)
+	go func() {
+		control := &monitor.Control{}
+		if !terminal {
+			io.Stdin, io.Resize = nil, nil // a pipe serves them
+		} else if dir, err := c.e.store.ContainerDir(c.id); err == nil {
+			if opened, err := monitor.OpenControl(dir); err == nil {
+				control = opened
+			} else {
+				io.Stdin, io.Resize = nil, nil // it has ended already
+			}
+			dir.Close()
+		}
+		err := c.serve(context.Background(), io, control, LogOptions{Follow: true, Since: begun})
+		end <- errors.Join(err, control.Close())
+	}()
+	return end
 }
 
 // write gives a record to the writer that it is for.

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/coraclehq/coracle/internal/compile"
 	"github.com/coraclehq/coracle/internal/monitor"
 	"github.com/coraclehq/coracle/internal/script"
@@ -44,13 +46,29 @@ type IO struct {
 	// Stdout and Stderr take what the process writes, beside the log; nil: nothing
 	// does. A terminal writes to Stdout alone.
 	Stdout, Stderr io.Writer
-	// Resize brings the sizes of the caller's window, for a terminal. The caller may
-	// close it.
+	// Resize brings the sizes of the caller's window, for a terminal. One that is there
+	// when the process is started is its terminal's from the first moment. The caller
+	// may close it.
 	Resize <-chan Size
 }
 
 // none says that nobody but the log takes part.
-func (io IO) none() bool { return io.Stdin == nil && io.Stdout == nil && io.Stderr == nil }
+func (io IO) none() bool {
+	return io.Stdin == nil && io.Stdout == nil && io.Stderr == nil && io.Resize == nil
+}
+
+// size is the size that is there already, so that a terminal has it from its first
+// moment; nil: none yet.
+func (io IO) size() *specs.Box {
+	select {
+	case s, ok := <-io.Resize:
+		if ok {
+			return &specs.Box{Width: uint(s.Width), Height: uint(s.Height)}
+		}
+	default:
+	}
+	return nil
+}
 
 func (io IO) monitor() monitor.IO {
 	return monitor.IO{Stdin: io.Stdin, Stdout: io.Stdout, Stderr: io.Stderr, Resize: io.Resize}
@@ -203,6 +221,9 @@ func (x *executing) containerRoot() (*sys.FD, error) {
 
 func (x *executing) output(io IO) func() error {
 	return func() (err error) {
+		if x.cmd.Terminal {
+			x.in.Process.ConsoleSize = io.size()
+		}
 		if x.io, err = monitor.Connect(x.cmd.Terminal, io.monitor(), nil); err != nil {
 			return err
 		}

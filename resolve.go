@@ -62,8 +62,27 @@ func (e *Engine) resolve(id string, image store.Image, cfg Config) (*specs.Spec,
 		if err := cfg.Spec(spec); err != nil {
 			return nil, err
 		}
+		if err := e.check(spec); err != nil {
+			return nil, err
+		}
 	}
 	return spec, nil
+}
+
+// check refuses a spec of the caller's that no start could do anything with. What
+// depends on the kernel is looked at by each start.
+func (e *Engine) check(spec *specs.Spec) error {
+	if spec.Process == nil || spec.Linux == nil || spec.Root == nil || len(spec.Process.Args) == 0 {
+		return fmt.Errorf("spec without process, arguments, linux or root: %w", ErrInvalid)
+	}
+	if spec.Linux.Seccomp == nil {
+		return nil
+	}
+	_, err := e.filters.Compile(spec.Linux.Seccomp, sys.HostArch())
+	if err == nil {
+		_, err = seccomp.Flags(spec.Linux.Seccomp)
+	}
+	return refused(err)
 }
 
 // process resolves what is run, and as whom.
@@ -123,18 +142,24 @@ func lookup(root *sys.FD, user string) (cred.User, error) {
 	return u, err
 }
 
-// refused gives an error of the compiler's what callers test for: *UnsupportedError
-// when a field of the spec has no support here, ErrInvalid when it has no meaning.
+// refused gives an error of a start what callers test for: *UnsupportedError when a
+// field of the spec has no support here, ErrInvalid when it has no meaning,
+// ErrNoSpace when the disk is full.
 func refused(err error) error {
-	var spec *compile.SpecError
-	var unsupported *UnsupportedError
-	switch {
-	case !errors.As(err, &spec) || errors.As(err, &unsupported):
+	var (
+		spec        *compile.SpecError
+		profile     *seccomp.FieldError
+		unsupported *UnsupportedError
+	)
+	switch isSpec := errors.As(err, &spec); {
+	case errors.As(err, &unsupported):
 		return err
-	case errors.Is(err, errors.ErrUnsupported):
+	case isSpec && errors.Is(err, errors.ErrUnsupported):
 		return &UnsupportedError{Feature: "field " + spec.Pointer + " of the spec", Err: spec.Err}
+	case isSpec, errors.As(err, &profile), errors.Is(err, fs.ErrInvalid):
+		return kinded{err, ErrInvalid}
 	}
-	return kinded{err, ErrInvalid}
+	return classify(err)
 }
 
 // view opens the image's root file system for reading.
@@ -157,20 +182,23 @@ func arguments(from imagespec.ImageConfig, cfg Config) []string {
 // environment merges variables: of two equal names the last one counts, in the
 // place of the first; a name alone takes the variable away.
 func environment(lists ...[]string) []string {
-	var all []string
+	var all []string // those taken away are empty
+	places := map[string]int{}
 	for _, v := range slices.Concat(lists...) {
 		name, _, set := strings.Cut(v, "=")
-		i := slices.IndexFunc(all, func(o string) bool { return strings.HasPrefix(o, name+"=") })
+		i, known := places[name]
 		switch {
-		case !set && i >= 0:
-			all = slices.Delete(all, i, i+1)
-		case set && i >= 0:
+		case !set && known:
+			all[i] = ""
+			delete(places, name)
+		case set && known:
 			all[i] = v
 		case set:
+			places[name] = len(all)
 			all = append(all, v)
 		}
 	}
-	return all
+	return slices.DeleteFunc(all, func(v string) bool { return v == "" })
 }
 
 func first(values ...string) string {

@@ -27,17 +27,19 @@ type starting struct {
 	lock *store.ContainerLock
 	spec *specs.Spec // known's, adapted to the host
 
-	owned []*sys.FD // closed at the end of the start
-	keep  []*sys.FD // inherited by the helper
-	group *cgroup.Group
-	io    *monitor.Connection // nil: the supervisor pumps the output
+	owned  []*sys.FD // closed at the end of the start
+	keep   []*sys.FD // inherited by the helper
+	group  *cgroup.Group
+	io     *monitor.Connection // nil: the supervisor pumps the output
+	follow *IO                 // who reads from the log what the supervisor pumps; nil: nobody
 
 	sup     supervisor.Options
 	in      compile.ContainerInput
 	born    *sys.FD // cgroup v2 directory that the supervisor is born in
 	process *specs.Process
 	program []string // the paths that are tried
-	dry     bool     // nothing is to be started: only the program is wanted
+	begun   time.Time
+	dry     bool // nothing is to be started: only the program is wanted
 }
 
 // start starts the container and returns what is then running.
@@ -60,6 +62,7 @@ func (c *Container) start(ctx context.Context, io IO) (_ *run, err error) {
 			return nil, refused(err)
 		}
 	}
+	s.begun = time.Now()
 	p, err := monitor.Spawn(ctx, s.spawn())
 	if err != nil {
 		return nil, s.failed(err)
@@ -200,6 +203,9 @@ func (s *starting) started(c *Container, p *monitor.Process) (*run, error) {
 	r := &run{process: p, io: s.io, group: s.group, done: make(chan struct{}), gone: make(chan struct{})}
 	s.group = nil
 	err := r.group.Close()
+	if s.follow != nil {
+		r.followed = c.followLog(*s.follow, s.spec.Process.Terminal, s.begun)
+	}
 	c.e.watch(c.id, r)
 	if err != nil {
 		r.kill()

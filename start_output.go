@@ -21,8 +21,14 @@ func (s *starting) output(io IO) func(context.Context) error {
 		if err != nil {
 			return err
 		}
+		if s.spec.Process.Terminal {
+			s.spec.Process.ConsoleSize = io.size()
+		}
 		if io.none() {
 			return s.pumpedBySupervisor(log)
+		}
+		if s.config.Detach {
+			return s.followed(io, log)
 		}
 		limit, files := s.config.Log.bounds()
 		w, err := monitor.NewLogWriter(s.lock.Dir, log, limit, files)
@@ -34,6 +40,20 @@ func (s *starting) output(io IO) func(context.Context) error {
 		}
 		return s.connected(&s.in.FDs)
 	}
+}
+
+// followed lets the supervisor pump what a detached container writes, since it goes
+// on when this program is gone, and the caller read it from the log. Input ends with
+// this program.
+func (s *starting) followed(io IO, log *sys.FD) (err error) {
+	s.follow = &io
+	if err := s.pumpedBySupervisor(log); err != nil || s.spec.Process.Terminal || io.Stdin == nil {
+		return err
+	}
+	if s.io, err = monitor.Connect(false, monitor.IO{Stdin: io.Stdin}, nil); err != nil {
+		return err
+	}
+	return s.connected(&s.in.FDs)
 }
 
 // connected gives the process its ends of the connection.
@@ -92,8 +112,8 @@ func (s *starting) openLog(log *sys.FD) (script.FD, int64, error) {
 	if err != nil {
 		return fd, 0, err
 	}
-	st, err := log.Stat()
-	return fd, st.Size, err
+	size, err := monitor.MendLog(log)
+	return fd, size, err
 }
 
 // stdio gives the process a pipe's end, which becomes its user's.

@@ -87,6 +87,9 @@ func (s *starting) network() error {
 // common is what a container's first process and every other have in common.
 func (s *starting) common(c *compile.Common, p *specs.Process) (err error) {
 	c.Kernel = compile.Probe()
+	if len(p.Args) == 0 {
+		return errors.Join(ErrDamaged, errors.New("config.json names no program"))
+	}
 	if c.Program, err = cred.Candidates(p.Args[0], p.Env); err != nil {
 		return err
 	}

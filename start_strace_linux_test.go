@@ -65,7 +65,8 @@ func TestExplainIsWhatHappens(t *testing.T) {
 	made := w.walk(0, supervisor)
 	require.Greater(t, made, 20)
 	t.Logf("the supervisor made the %d calls that are in the list", made)
-	forked := 1 + slices.IndexFunc(w.lines, func(l script.Line) bool { return l.Call == script.Clone })
+	// With cgroup v2 it is clone3.
+	forked := 1 + slices.IndexFunc(w.lines, func(l script.Line) bool { return l.Call == script.Clone || l.Call == script.Clone3 })
 	made = w.walk(forked, container)
 	require.Greater(t, made, 100)
 	t.Logf("the container's process made the %d calls that are in the list", made)
@@ -112,7 +113,7 @@ func processes(t *testing.T, text []byte) (supervisor, container []call) {
 			continue
 		}
 		calls[pid] = append(calls[pid], c)
-		if pid == helper && c.name == "clone" && child == "" {
+		if pid == helper && (c.name == "clone" || c.name == "clone3") && child == "" {
 			child = strconv.Itoa(c.result)
 		}
 	}

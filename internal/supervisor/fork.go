@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"syscall"
 	"time"
 
 	"github.com/coraclehq/coracle/internal/script"
@@ -15,6 +16,7 @@ func (w *writer) prologue() {
 	w.Op(script.Prctl, script.Flags{N: sys.PR_SET_DUMPABLE, Text: "PR_SET_DUMPABLE"}, script.Num(0), script.Num(0), script.Num(0), script.Num(0)).
 		Doing("make the supervisor undumpable")
 	w.Op(script.Setsid).AllowAny()
+	w.holdStdio()
 	// A host that ignores SIGCHLD would lose the exit code: SIG_IGN survives execve.
 	w.Op(script.RtSigaction, script.Flags{N: sigchld, Text: "SIGCHLD"}, script.Blob{Data: make([]byte, 32), Text: "SIG_DFL"}, script.Num(0), script.Num(sigsetSize)).
 		Doing("receive SIGCHLD")
@@ -24,12 +26,25 @@ func (w *writer) prologue() {
 	}
 }
 
+// holdStdio puts something that leads nowhere in the place of the host's standard
+// streams. The container's process changes them at its end only, until when it may be
+// seen from inside; and where the host has closed one, its number would be that of the
+// pidfd, or of a directory of the set-up, and be closed with the streams.
+func (w *writer) holdStdio() {
+	nowhere := w.Cell("nowhere", 0)
+	w.Op(script.Socket, script.Flags{N: sys.AF_UNIX, Text: "AF_UNIX"}, script.Flags{N: sys.SOCK_STREAM | sys.SOCK_CLOEXEC, Text: "SOCK_STREAM|SOCK_CLOEXEC"}, script.Num(0)).
+		Into(nowhere).Doing("replace the host's standard streams")
+	for n := range 3 { // EINVAL: it has this number
+		w.Op(script.Dup3, script.Load{From: nowhere}, script.Num(n), script.Num(0)).Allow(syscall.EINVAL)
+	}
+}
+
 // fork makes the container's process, which goes on with the next op; the
 // supervisor goes on at its label.
 func (w *writer) fork() {
 	if none(w.PIDNamespace) {
 		w.clone(sys.CLONE_PIDFD, w.fd(pollPID), "supervisor")
-		w.closeSupervisors()
+		w.closeSupervisors(script.FD{})
 		return
 	}
 	// In a pid namespace that already has processes, the new one can be seen, and by
@@ -43,9 +58,14 @@ func (w *writer) fork() {
 		w.Op(script.Write, f, script.Str("0"), script.Num(1)).Doing("join the container's cgroup")
 		w.Op(script.Close, f)
 	}
-	w.closeSupervisors()
+	w.closeSupervisors(w.Into)
 	w.Op(script.Setns, w.PIDNamespace, script.Flags{N: sys.CLONE_NEWPID, Text: "CLONE_NEWPID"}).Doing("join the pid namespace")
 	w.clone(0, script.Cell{}, "forked")
+	// The clone needed it. It shows nothing but the container's own group, and that
+	// read-only.
+	if !none(w.Into) {
+		w.Op(script.Close, w.Into)
+	}
 	w.Goto("body")
 
 	w.Label("forked")
@@ -81,10 +101,12 @@ func (w *writer) clone(flags uint64, pidfd script.Cell, parent string) {
 
 // closeSupervisors closes what a container's process must not have: the lock and
 // the host socket above all, which would keep the container's end from being
-// seen.
-func (w *writer) closeSupervisors() {
+// seen. All but one of them, that is.
+func (w *writer) closeSupervisors(but script.FD) {
 	for _, f := range w.supervisors() {
-		w.Op(script.Close, f)
+		if f.N != but.N {
+			w.Op(script.Close, f)
+		}
 	}
 }
 

@@ -37,8 +37,7 @@ func (w *writer) watchHost() {
 
 	// A failure here must not end the supervisor: its loop looks at the host too.
 	w.Label("watch failed")
-	pause := w.Words("pause", script.Num(0), script.Num(10_000_000))
-	w.Op(script.Nanosleep, pause, script.Num(0)).AllowAny()
+	w.pause()
 	w.Label("watch")
 	w.Op(script.Ppoll, watched, script.Num(2), script.Num(0), script.Num(0), script.Num(sigsetSize)).OnAnyErrno("watch failed")
 	w.Sum(0, watched.At(4)).IfZero("watched") // the host is there: it was the container's end
@@ -107,12 +106,23 @@ func (w *writer) viewers() {
 	w.unlessReady(pollControl, "viewers done")
 	viewer := w.Cell("viewer", 0)
 	w.Op(script.Accept4, w.Control, script.Num(0), script.Num(0), script.Flags{N: sys.SOCK_CLOEXEC, Text: "SOCK_CLOEXEC"}).
-		Into(viewer).OnAnyErrno("viewers done")
+		Into(viewer).OnAnyErrno("no viewer")
 	w.handed()
 	w.Op(script.Sendmsg, script.Load{From: viewer}, w.hand.header, script.Flags{N: noSignal | sys.MSG_DONTWAIT, Text: "MSG_NOSIGNAL|MSG_DONTWAIT"}).
 		AllowAny().Doing("hand descriptors to a viewer")
 	w.Op(script.Close, script.Load{From: viewer}).AllowAny()
+	w.Goto("viewers done")
+
+	// No descriptor is free, say: whoever waits is still there in the next turn.
+	w.Label("no viewer")
+	w.pause()
 	w.Label("viewers done")
+}
+
+// pause keeps what fails again and again from taking a processor.
+func (w *writer) pause() {
+	const milliseconds = 1e6
+	w.Op(script.Nanosleep, w.Words("pause", script.Num(0), script.Num(10*milliseconds)), script.Num(0)).AllowAny()
 }
 
 // What a viewer gets: one byte that says which of the four descriptors are what
