@@ -1,5 +1,7 @@
 # make deps   install what tests and benchmarks use, from Debian packages
 # make test   every test of every module; installs nothing
+# make vm     tests of what touches the kernel, in a virtual machine with cgroup v2
+#             alone; SHORT=1 leaves out what takes minutes
 # make lint   gofmt, vet and staticcheck
 # make bench  start and exec, side by side with the peers that are installed
 # make soak   the tests at full scale, hours rather than minutes
@@ -19,6 +21,16 @@ PACKAGES := \
 	libseccomp-dev mmdebstrap nftables pigz procps python3 qemu-user-static \
 	runc strace tmux zstd
 
+# What the virtual machine takes, beside mmdebstrap and e2fsprogs.
+VM_TOOLS    := qemu-system-x86
+VM_PACKAGES := . $(addprefix ./internal/,cgroup compile launch monitor namespace probe supervisor sys testenv union)
+
+# A storm of signals leaves an emulated processor no time, and there is no go
+# command; make test has these. The short form leaves out those that make each
+# system call fail in turn, or kill the program at each.
+VM_NEVER := TestStorm|TestManyProgramsOnOneStore|TestPIE
+VM_LONG  := TestEveryOpFails|TestEachCallFails|TestProgramKilledAtEveryCall
+
 # With no Linux container tools to install, another system still runs what is
 # pure: there "make deps" says so and goes on.
 APT  := $(shell command -v apt-get)
@@ -28,15 +40,20 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # with the hook that does so.
 FAULTS = $(shell grep -rlE '^//go:build .*\bfaults\b' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 
-.PHONY: deps test lint bench soak fuzz
-
-deps:
-	@missing=$$(for p in $(PACKAGES); do \
+# install installs the Debian packages $(1) that are missing.
+define install
+	@missing=$$(for p in $(1); do \
 		[ "$$(dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || echo $$p; done); \
-	if [ -z "$$missing" ]; then echo "deps: every package is installed"; \
-	elif [ -z "$(APT)" ]; then echo "deps: no apt-get here; tests and benchmarks use:" $$missing; \
+	if [ -z "$$missing" ]; then echo "$@: every package is installed"; \
+	elif [ -z "$(APT)" ]; then echo "$@: no apt-get here; this uses:" $$missing; \
 	else $(SUDO) apt-get update -q && \
 		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; fi
+endef
+
+.PHONY: deps test vm lint bench soak fuzz
+
+deps:
+	$(call install,$(PACKAGES))
 	GOWORK=off $(GO) mod download
 	GOWORK=off $(GO) -C examples mod download
 	GOWORK=off $(GO) -C tools mod download
@@ -48,6 +65,12 @@ test:
 	$(if $(FAULTS),$(GO) test -count=1 -tags faults $(TESTFLAGS) $(FAULTS))
 	$(GO) -C examples test -count=1 $(TESTFLAGS) ./...
 	CGO_ENABLED=1 $(GO) test -count=1 -race $(TESTFLAGS) ./...
+
+# As root and as an ordinary user. The guest's disk is made once, of Debian packages,
+# and kept in the user's cache directory.
+vm:
+	$(call install,$(VM_TOOLS) mmdebstrap e2fsprogs)
+	GOWORK=off CGO_ENABLED=0 $(GO) run ./internal/testenv/vm -flags '-skip ^($(VM_NEVER)$(if $(SHORT),|$(VM_LONG)))$$' $(VM_PACKAGES)
 
 lint:
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }

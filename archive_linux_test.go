@@ -410,3 +410,22 @@ func TestArchivesOfOthers(t *testing.T) {
 		})
 	}
 }
+
+// A store that a newer Coracle has written can be saved from, and not loaded into.
+func TestSaveFromANewerStore(t *testing.T) {
+	t.Parallel()
+	e := testEngine(t)
+	want := saved(t, OCIArchive, smallImage(t, e, "one", "a"))
+	require.NoError(t, os.WriteFile(filepath.Join(e.store.Path(), "version"), []byte(`{"version":9,"id":"`+e.store.ID()+`"}`), 0o600))
+	newer := otherEngine(t, e.store.Path())
+	i, err := newer.Image(t.Context(), "one")
+	require.NoError(t, err)
+	require.Equal(t, want, saved(t, OCIArchive, i))
+	_, err = newer.Load(t.Context(), bytes.NewReader(want), LoadOptions{})
+	require.ErrorIs(t, err, ErrReadOnly)
+	_, err = newer.NewImage(t.Context(), "two", FromFS(mapFS("b"), ImageConfig{}))
+	require.ErrorIs(t, err, ErrReadOnly)
+	_, err = newer.NewLayer(t.Context(), bytes.NewReader(nil))
+	require.ErrorIs(t, err, ErrReadOnly)
+	require.ErrorIs(t, i.Tag(t.Context(), "three"), ErrReadOnly)
+}

@@ -59,8 +59,7 @@ func TestGroups(t *testing.T) {
 	p, err := c.Exec(t.Context(), Cmd{Args: []string{"sleep", "1000"}}, IO{})
 	require.NoError(t, err)
 	supervisor := parentOf(t, s.PID)
-	exec, err := p.process.PIDFD.PidfdPID()
-	require.NoError(t, err)
+	exec := p.PID()
 
 	own, theirs, execs, watchers := groupOf(t, h, os.Getpid()), groupOf(t, h, s.PID), groupOf(t, h, exec), groupOf(t, h, supervisor)
 	group := "/coracle/" + e.store.ID() + "/" + c.ID()

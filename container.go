@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"syscall"
 	"time"
@@ -155,6 +156,9 @@ func (c *Container) prime() error {
 func (e *Engine) Container(ctx context.Context, name string) (*Container, error) {
 	r, err := e.store.Container(name)
 	if err != nil {
+		if store.CheckContainerName(name) != nil { // nothing can be called so
+			err = fmt.Errorf("no container is called %.100q: %w", name, ErrNotFound)
+		}
 		return nil, wrap("container", name, err)
 	}
 	return &Container{e, r.ID}, nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coraclehq/coracle/internal/cgroup"
 	"github.com/coraclehq/coracle/internal/launch"
+	"github.com/coraclehq/coracle/internal/monitor"
 	"github.com/coraclehq/coracle/internal/namespace"
 	"github.com/coraclehq/coracle/internal/seccomp"
 	"github.com/coraclehq/coracle/internal/store"
@@ -43,6 +44,7 @@ type Engine struct {
 	mu      sync.Mutex // guards what follows
 	closed  bool
 	running map[string]*run // what this engine started, by container
+	execs   map[*monitor.Process]bool
 	runs    sync.WaitGroup
 
 	failAt int // makes one op of the next start fail, for tests
@@ -74,6 +76,7 @@ func open(dir string, opts Options) (*Engine, error) {
 		store:   s,
 		cgroups: sync.OnceValues(cgroup.Find),
 		running: map[string]*run{},
+		execs:   map[*monitor.Process]bool{},
 	}
 	if err := e.recover(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -108,8 +111,9 @@ func defaultDir() (string, error) {
 	return filepath.Join(home, ".local/share/coracle"), err
 }
 
-// Close ends the attached containers that this engine started, waits for them and
-// for calls under way, and closes the store. Detached containers go on.
+// Close ends the attached containers and the processes that this engine started,
+// waits for them and for calls under way, and closes the store. Detached containers
+// go on.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	if e.closed {
@@ -120,6 +124,9 @@ func (e *Engine) Close() error {
 	for _, r := range e.running {
 		r.abandon()
 	}
+	for p := range e.execs {
+		p.Abandon()
+	}
 	e.mu.Unlock()
 	e.runs.Wait()
 
@@ -128,6 +135,8 @@ func (e *Engine) Close() error {
 		errs = append(errs, e.pool.Close())
 	}
 	if h, err := e.cgroups(); err == nil && h != nil {
+		// Containers that others started may have left the store's directory empty.
+		errs = append(errs, e.sweep(context.Background(), h))
 		errs = append(errs, h.Close())
 	}
 	errs = append(errs, e.launcher.Close(), e.pins.close())
@@ -137,15 +146,33 @@ func (e *Engine) Close() error {
 	return errors.Join(append(errs, e.store.Close())...)
 }
 
+// executes notes a process that Exec started, for Close; false: Close has passed.
+func (e *Engine) executes(p *monitor.Process) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.execs[p] = true
+	return !e.closed
+}
+
+func (e *Engine) executed(p *monitor.Process) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.execs, p)
+}
+
 // recover sweeps what the runs of dead supervisors left behind.
 func (e *Engine) recover(ctx context.Context) error {
 	h, err := e.cgroups()
 	if err != nil {
 		return nil // no cgroups, nothing in them; a start says why
 	}
-	if err := e.thawLeft(ctx); err != nil {
+	if err := e.thawLeft(); err != nil {
 		return err
 	}
+	return e.sweep(ctx, h)
+}
+
+func (e *Engine) sweep(ctx context.Context, h *cgroup.Host) error {
 	return h.Sweep(ctx, e.store.ID(), func(id string) bool {
 		running, err := e.store.Running(id)
 		return running || err != nil && !errors.Is(err, store.ErrNotFound)

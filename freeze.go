@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"syscall"
-	"time"
 
 	"github.com/coraclehq/coracle/internal/cgroup"
 	"github.com/coraclehq/coracle/internal/store"
@@ -72,7 +71,7 @@ func ignoreEnded(err error) error {
 }
 
 // thawLeft lets containers go on that a process had frozen which was killed then.
-func (e *Engine) thawLeft(ctx context.Context) error {
+func (e *Engine) thawLeft() error {
 	dir, err := e.store.Dir().Open("containers", sys.O_RDONLY|sys.O_DIRECTORY, 0)
 	if err != nil {
 		return err
@@ -85,20 +84,18 @@ func (e *Engine) thawLeft(ctx context.Context) error {
 	var errs []error
 	for _, id := range ids {
 		if _, err := dir.StatAt(id+"/"+frozenMark, false); err == nil {
-			errs = append(errs, e.thawOne(ctx, id))
+			errs = append(errs, e.thawOne(id))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (e *Engine) thawOne(ctx context.Context, id string) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
-	defer cancel()
-	lock, err := e.store.LockContainer(ctx, id)
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrReadOnly) {
-		return nil // it is being committed, or gone; a store that is only read is left alone
+func (e *Engine) thawOne(id string) (err error) {
+	lock, err := e.store.TryLockContainer(id)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrReadOnly) {
+		return nil // a store that is only read is left alone
 	}
-	if err != nil {
+	if lock == nil || err != nil { // nil: whoever has frozen it is alive
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()

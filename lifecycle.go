@@ -18,7 +18,8 @@ type run struct {
 	io      *monitor.Connection // nil: the supervisor pumps
 
 	followed <-chan error // the end of whoever reads from the log; nil: nobody does
-	group   *cgroup.Group
+	unfollow func()
+	group    *cgroup.Group
 
 	done chan struct{} // closed when the process has ended and its output is delivered
 	exit supervisor.Exit
@@ -71,11 +72,19 @@ func (r *run) watch() {
 	if r.io != nil {
 		r.err = errors.Join(r.err, r.io.Finish(r.process.Ended()))
 	}
+	abandoned := errors.Is(r.err, monitor.ErrAbandoned)
 	if r.followed != nil {
+		if abandoned {
+			r.unfollow()
+		}
 		r.err = errors.Join(r.err, <-r.followed)
 	}
 	close(r.done)
 	<-r.process.Gone()
+	if abandoned { // it goes on without us
+		r.process.Close()
+		return
+	}
 	// The supervisor has removed the cgroups, unless something was still in them.
 	ctx, cancel := context.WithTimeout(context.Background(), leftoverTime)
 	defer cancel()
@@ -121,12 +130,16 @@ func (c *Container) Run(ctx context.Context, io IO) error {
 	return wrap("run", c.id, r.result())
 }
 
-// result is the end of a run as an error.
+// result is the end of a run as an error: how the process ended, then what went
+// wrong with its streams.
 func (r *run) result() error {
-	if r.err != nil && !errors.Is(r.err, monitor.ErrSupervisorKilled) {
-		return r.err
+	switch {
+	case errors.Is(r.err, monitor.ErrAbandoned):
+		return ErrClosed
+	case r.err == nil || errors.Is(r.err, monitor.ErrSupervisorKilled):
+		return exitError(r.exit)
 	}
-	return exitError(r.exit)
+	return errors.Join(exitError(r.exit), r.err)
 }
 
 func exitError(e supervisor.Exit) error {

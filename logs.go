@@ -77,7 +77,11 @@ func (c *Container) attach(ctx context.Context, io IO) error {
 		return err
 	}
 	defer control.Close()
-	return c.serve(ctx, io, control, LogOptions{Follow: true, Tail: -1})
+	from := LogOptions{Follow: true, Tail: -1}
+	if io.Stdin != nil { // what is typed may be answered before the log is looked at
+		from = LogOptions{Follow: true, Since: time.Now()}
+	}
+	return c.serve(ctx, io, control, from)
 }
 
 // serve gives io what the log has and will have, and the terminal what io brings.
@@ -105,8 +109,9 @@ func (c *Container) serve(ctx context.Context, io IO, control *monitor.Control, 
 
 // followLog gives io what a run that began at a time writes, until its end, and its
 // terminal what io brings.
-func (c *Container) followLog(io IO, terminal bool, begun time.Time) <-chan error {
-	end := make(chan error, 1)
+func (c *Container) followLog(io IO, terminal bool, begun time.Time) (end chan error, stop func()) {
+	end = make(chan error, 1)
+	ctx, stop := context.WithCancel(context.Background())
 	go func() {
 		control := &monitor.Control{}
 		if !terminal {
@@ -119,10 +124,10 @@ func (c *Container) followLog(io IO, terminal bool, begun time.Time) <-chan erro
 			}
 			dir.Close()
 		}
-		err := c.serve(context.Background(), io, control, LogOptions{Follow: true, Since: begun})
+		err := c.serve(ctx, io, control, LogOptions{Follow: true, Since: begun})
 		end <- errors.Join(err, control.Close())
 	}()
-	return end
+	return end, stop
 }
 
 // write gives a record to the writer that it is for.

@@ -249,8 +249,12 @@ func (x *executing) started(p *monitor.Process) (*Process, error) {
 	process := &Process{process: p, io: x.io, done: make(chan struct{})}
 	x.io = nil
 	x.e.runs.Add(1)
+	if !x.e.executes(p) { // Close has passed
+		p.Abandon()
+	}
 	go func() {
 		defer x.e.runs.Done()
+		defer x.e.executed(p)
 		<-p.Ended()
 		if _, err := p.Wait(context.Background()); err != nil { // its supervisor was killed
 			p.Signal(syscall.SIGKILL)

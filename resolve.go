@@ -173,7 +173,7 @@ func arguments(from imagespec.ImageConfig, cfg Config) []string {
 	if cfg.Entrypoint != nil {
 		entry, command = cfg.Entrypoint, nil
 	}
-	if cfg.Cmd.Args != nil {
+	if len(cfg.Cmd.Args) > 0 {
 		command = cfg.Cmd.Args
 	}
 	return slices.Concat(entry, command)

@@ -204,7 +204,7 @@ func (s *starting) started(c *Container, p *monitor.Process) (*run, error) {
 	s.group = nil
 	err := r.group.Close()
 	if s.follow != nil {
-		r.followed = c.followLog(*s.follow, s.spec.Process.Terminal, s.begun)
+		r.followed, r.unfollow = c.followLog(*s.follow, s.spec.Process.Terminal, s.begun)
 	}
 	c.e.watch(c.id, r)
 	if err != nil {

@@ -44,12 +44,19 @@ func (s *starting) rootfs() (compile.Root, error) {
 	for _, id := range s.record.Layers {
 		lowers = append(lowers, store.LayerPath(id))
 	}
-	if s.record.Host {
-		root.Mask = hostMask(s.e.store.Path())
-		lowers = append(lowers, root.Dir, "/")
-	}
 	upper, work := at+"/upper", at+"/work"
 	var err error
+	if s.record.Host {
+		root.Mask = hostMask(s.e.store.Path())
+		if len(lowers) == 0 {
+			lowers = []string{root.Dir, "/"}
+		} else {
+			if root.Lower, err = union.Options([]string{root.Dir + "/mask", "/"}, "", "", union.Opts{}); err != nil {
+				return root, err
+			}
+			lowers = append(lowers, root.Dir+"/lower")
+		}
+	}
 	root.Overlay, err = union.Options(lowers, upper, work, union.Opts{})
 	if !errors.Is(err, union.ErrTooLong) {
 		return root, err

@@ -8,26 +8,6 @@ import (
 	"strings"
 )
 
-// group is the cgroup of a container in one hierarchy.
-type group struct {
-	dir  string
-	v2   bool
-	pids bool // its file pids.max limits
-}
-
-// kind is the letter by which the C limit knows the hierarchy.
-func (g group) kind() byte {
-	switch {
-	case g.v2 && g.pids:
-		return 'P'
-	case g.v2:
-		return '2'
-	case g.pids:
-		return 'p'
-	}
-	return 'm'
-}
-
 // groupsOf finds the cgroups of a process, in every hierarchy where they are below
 // a directory called below.
 func groupsOf(pid int, below string) ([]group, error) {

@@ -71,8 +71,8 @@ func host(o hostOptions) error {
 
 // node is 64 bytes of ballast, with a pointer to follow.
 type node struct {
-	to   *node
-	rest [56]byte
+	to *node
+	_  [56]byte
 }
 
 // ballast is a heap of n bytes that the collector has to look through.

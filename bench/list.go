@@ -60,7 +60,7 @@ var (
 	layerName = regexp.MustCompile(`layers/([0-9a-z]+)/fs`)
 )
 
-// read takes the list out of a helper's file. id is the container's; exec says that
+// readList takes the list out of a helper's file. id is the container's; exec says that
 // the process joined a container that was there. In every path store becomes moved,
 // which has as many bytes.
 func readList(file io.ReaderAt, n numbers, id, store, moved string, exec bool) (*list, error) {
@@ -71,7 +71,11 @@ func readList(file io.ReaderAt, n numbers, id, store, moved string, exec bool) (
 	if len(f.Progs) < 2 {
 		return nil, errFormat
 	}
+	const most = 16 << 20
 	p := f.Progs[1]
+	if p.Filesz > most || p.Memsz > most || p.Filesz > p.Memsz {
+		return nil, errFormat
+	}
 	l := &list{base: p.Vaddr, space: p.Memsz, image: make([]byte, p.Filesz)}
 	if _, err := p.ReadAt(l.image, 0); err != nil {
 		return nil, err
@@ -114,7 +118,11 @@ func (l *list) cut(n numbers, first int, exec bool) error {
 		case from < 0 && o.nr() == n.clone && byte(o.arg(0)) == exitChild:
 			l.flags, from = o.arg(0)&^0xff, at+opSize
 		case from < 0 && o.nr() == n.clone3:
-			l.flags, from = binary.LittleEndian.Uint64(l.image[o.arg(0)-l.base:]), at+opSize
+			args := o.arg(0) - l.base
+			if args > uint64(len(l.image)-8) {
+				return errFormat
+			}
+			l.flags, from = binary.LittleEndian.Uint64(l.image[args:]), at+opSize
 		case o.nr() == n.execve:
 			to = at
 		}
@@ -207,6 +215,26 @@ func (l *list) plan(container int, pidsMax string, groups []group) string {
 		fmt.Fprintf(&s, " %c %s", g.kind(), g.dir)
 	}
 	return s.String() + "\n"
+}
+
+// group is the cgroup of a container in one hierarchy.
+type group struct {
+	dir  string
+	v2   bool
+	pids bool // its file pids.max limits
+}
+
+// kind is the letter by which the C limit knows the hierarchy.
+func (g group) kind() byte {
+	switch {
+	case g.v2 && g.pids:
+		return 'P'
+	case g.v2:
+		return '2'
+	case g.pids:
+		return 'p'
+	}
+	return 'm'
 }
 
 // numbers are the system calls that a list is cut by.

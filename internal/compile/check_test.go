@@ -62,7 +62,7 @@ func TestRefused(t *testing.T) {
 		})},
 		{"namespace of no type", "/linux/namespaces/0/type", false, linux(func(l *specs.Linux) { l.Namespaces[0].Type = "x" })},
 		{"namespace not opened", "/linux/namespaces/1", false, linux(func(l *specs.Linux) { l.Namespaces[1].Path = "/run/netns/a" })},
-		{"time namespace before 6.1", "/linux/namespaces/6", true, func(in *compile.ContainerInput) {
+		{"time namespace before 6.2", "/linux/namespaces/6", true, func(in *compile.ContainerInput) {
 			in.Spec.Linux.Namespaces = compile.DefaultNamespaces(true)
 			in.Kernel.TimeExec = false
 		}},
@@ -210,7 +210,7 @@ func TestUnsupportedByTheKernel(t *testing.T) {
 	in.Spec.Linux.Namespaces = compile.DefaultNamespaces(true)
 	var e *probe.UnsupportedError
 	require.ErrorAs(t, compile.Container(script.New(script.AMD64, script.Base), in), &e)
-	assert.Equal(t, "6.1", e.Kernel)
+	assert.Equal(t, "6.2", e.Kernel)
 }
 
 func TestNamespaceFlags(t *testing.T) {

@@ -26,7 +26,7 @@ var facts = sync.OnceValue(func() Kernel {
 	k := Kernel{
 		CloseRange:   probe.CloseRange.Supported(),
 		MountSetattr: probe.MountSetattr.Supported(),
-		TimeExec:     probe.Kernel().AtLeast("6.1") && probe.TimeNamespace.Supported(),
+		TimeExec:     probe.Kernel().AtLeast("6.2") && probe.TimeNamespace.Supported(),
 		PageSize:     os.Getpagesize(),
 		Places:       map[string]Place{},
 	}

@@ -125,6 +125,12 @@ type Root struct {
 	// Mask, when not empty, is a layer made in memory and mounted on Dir beforehand,
 	// where Overlay then names it as its first lower.
 	Mask []Mask
+
+	// Lower, when not empty, are the options of a read-only overlay that is mounted on
+	// Dir/lower beforehand, where Overlay then names it as its last lower. The mask
+	// layer lies in Dir/mask then. It is for layers on top of the host's own root, which
+	// they lie in: one overlay of both is refused (ELOOP).
+	Lower string
 }
 
 // Option is a parameter of fsconfig(2). An empty value sets a flag.
@@ -151,7 +157,7 @@ type Cgroup struct {
 type Kernel struct {
 	CloseRange   bool // close_range(2) with CLOSE_RANGE_CLOEXEC, Linux 5.11
 	MountSetattr bool // Linux 5.12
-	TimeExec     bool // execve(2) enters the new time namespace, Linux 6.1
+	TimeExec     bool // execve(2) enters the new time namespace, Linux 6.2
 
 	LastCap  int // /proc/sys/kernel/cap_last_cap; 0: unknown
 	PageSize int // bytes; 0: 4096

@@ -70,14 +70,14 @@ func namespacePointer(s *specs.Spec, k namespace.Kind) string {
 }
 
 // makeTime makes the time namespace. The process itself enters it at the exec:
-// 2b5f9dad32ed ("fs/exec: switch timens when a task gets a new mm"), Linux 6.1.
+// 2b5f9dad32ed ("fs/exec: switch timens when a task gets a new mm"), Linux 6.2.
 func (c *container) makeTime() error {
 	if !c.made.Has(namespace.Time) {
 		return nil
 	}
 	if !c.Kernel.TimeExec {
 		return &SpecError{namespacePointer(c.spec, namespace.Time), &probe.UnsupportedError{
-			Feature: "time namespace", Kernel: "6.1", Hint: "leave it out of the spec", Err: errors.ErrUnsupported,
+			Feature: "time namespace", Kernel: "6.2", Hint: "leave it out of the spec", Err: errors.ErrUnsupported,
 		}}
 	}
 	c.Op(script.Unshare, cloneFlags(sys.CLONE_NEWTIME)).Doing("make the time namespace")

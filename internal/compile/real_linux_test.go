@@ -13,8 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/coraclehq/coracle/internal/compile"
+	"github.com/coraclehq/coracle/internal/probe"
 	"github.com/coraclehq/coracle/internal/seccomp"
 	"github.com/coraclehq/coracle/internal/sys"
+	"github.com/coraclehq/coracle/internal/testenv"
 )
 
 // What a container sees of itself.
@@ -59,6 +61,9 @@ func TestContainer(t *testing.T) {
 		{name: "domain name", line: `cat /proc/sys/kernel/domainname`, want: "example", set: func(b *box) { b.spec.Domainname = "example" }},
 		{name: "personality", line: `uname -m`, want: "i686", set: func(b *box) { b.spec.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32} }},
 		{name: "time", line: `read up _ < /proc/uptime; [ ${up%.*} -gt 10000000 ] && echo late`, want: "late", set: func(b *box) {
+			if !compile.Probe().TimeExec {
+				b.t.Skip("needs Linux 6.2")
+			}
 			b.spec.Linux.Namespaces = compile.DefaultNamespaces(true)
 			b.spec.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"boottime": {Secs: 10_000_000}}
 		}},
@@ -69,6 +74,7 @@ func TestContainer(t *testing.T) {
 			}
 		}},
 		{name: "many layers", line: `hostname`, want: "box", set: func(b *box) {
+			testenv.Need(b.t, probe.OverlayLowerdirAppend)
 			b.in.Root.Overlay = ""
 			b.in.Root.Layers = []compile.Option{{"lowerdir+", "layer"}, {"lowerdir+", b.image}, {"upperdir", "c/upper"}, {"workdir", "c/work"}}
 		}},

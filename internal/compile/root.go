@@ -116,10 +116,17 @@ func (c *container) maskLayer() {
 		return
 	}
 	c.mount("tmpfs", r.Dir, "tmpfs", sys.MS_NOSUID|sys.MS_NODEV|sys.MS_NOEXEC, "mode=0755,size=1m").Doing("mount the mask layer")
+	dir := r.Dir
+	if r.Lower != "" {
+		dir = r.Dir + "/mask"
+		for _, d := range []string{dir, r.Dir + "/lower"} {
+			c.Op(script.Mkdirat, script.CWD, script.Str(d), octal(0o755)).Doing("make a directory for what lies below the layers")
+		}
+	}
 	made := map[string]bool{"/": true}
 	for _, m := range r.Mask {
-		c.maskParents(path.Dir(m.Path), made)
-		name := script.Str(path.Join(r.Dir, m.Path))
+		c.maskParents(dir, path.Dir(m.Path), made)
+		name := script.Str(path.Join(dir, m.Path))
 		if m.Mode == 0 {
 			// A character device 0:0 is overlayfs's whiteout (overlayfs.rst, "whiteouts and
 			// opaque directories").
@@ -130,13 +137,17 @@ func (c *container) maskLayer() {
 		c.Op(script.Mkdirat, script.CWD, name, octal(m.Mode)).Doing("hide " + m.Path)
 		c.Op(script.Setxattr, name, script.Str("trusted.overlay.opaque"), script.Str("y"), script.Num(1), script.Num(0)).Doing("make " + m.Path + " opaque")
 	}
+	if r.Lower != "" {
+		c.mount("overlay", r.Dir+"/lower", "overlay", sys.MS_RDONLY|sys.MS_NODEV, r.Lower).Doing("mount what lies below the layers")
+	}
 }
 
-func (c *container) maskParents(dir string, made map[string]bool) {
+// maskParents makes the directories above a place of the mask layer in mask.
+func (c *container) maskParents(mask, dir string, made map[string]bool) {
 	if made[dir] {
 		return
 	}
-	c.maskParents(path.Dir(dir), made)
+	c.maskParents(mask, path.Dir(dir), made)
 	made[dir] = true
-	c.Op(script.Mkdirat, script.CWD, script.Str(path.Join(c.in.Root.Dir, dir)), octal(0o755)).Doing("make " + dir + " in the mask layer")
+	c.Op(script.Mkdirat, script.CWD, script.Str(path.Join(mask, dir)), octal(0o755)).Doing("make " + dir + " in the mask layer")
 }

@@ -117,6 +117,8 @@ func examine(root *sys.FD, name string, errno syscall.Errno, who string, depth i
 	switch {
 	case errors.Is(err, fs.ErrInvalid):
 		return &ExecError{name, who + " is " + kind(st), sys.EACCES}
+	case errors.Is(err, sys.ELOOP):
+		return &ExecError{name, who + " leads in a circle, or to an open file by a link of /proc", sys.ELOOP}
 	case err != nil:
 		return &ExecError{name, "", errnoOf(err, errno)}
 	}

@@ -88,7 +88,7 @@ func resolve(user string, passwd []byte, groups func() ([]byte, error)) (User, e
 func id(what, s string) (n uint32, isNumber bool, err error) {
 	first, _ := utf8.DecodeRuneInString(s)
 	switch {
-	case s == "" || strings.ContainsAny(s, ":\x00\n"):
+	case s == "" || strings.ContainsRune(s, ':') || strings.ContainsFunc(s, blank):
 		return 0, false, fmt.Errorf("%s %.100q: neither a name nor a number: %w", what, s, fs.ErrInvalid)
 	case !unicode.IsNumber(first) && first != '+' && first != '-':
 		return 0, false, nil
@@ -100,6 +100,10 @@ func id(what, s string) (n uint32, isNumber bool, err error) {
 	}
 	return n, true, nil
 }
+
+// blank says whether no name has a character, and some readers of numbers pass over
+// it: space, tab, NUL.
+func blank(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 // number reads a uid or gid: ASCII digits only, at most 2^31-1. Above lie -1,
 // which means "unchanged" to setresuid(2), and what some interfaces take for

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/coraclehq/coracle/internal/launch"
@@ -49,11 +50,17 @@ type Process struct {
 	gone  chan struct{} // closed when the supervisor was collected
 	once  sync.Once
 
+	attached  bool
+	abandoned atomic.Bool
+
 	mu sync.Mutex // guards PIDFD against Close
 }
 
 // ErrSupervisorKilled is the end of a process whose supervisor was killed.
 var ErrSupervisorKilled = errors.New("the supervisor was killed")
+
+// ErrAbandoned is what Wait says of a detached process after Abandon.
+var ErrAbandoned = errors.New("the process was let go of")
 
 // SetupError is a failed start. Root, when not nil, is the container's root
 // directory, sent because the program could not be executed; whoever has the
@@ -136,7 +143,7 @@ func spawn(s Start) (p *Process, status *sys.FD, err error) {
 		return nil, nil, err
 	}
 	p = &Process{
-		SupervisorPID: h.PID, helper: h, host: newStream(hold.take(hostRead)),
+		SupervisorPID: h.PID, helper: h, attached: o.Attached, host: newStream(hold.take(hostRead)),
 		ended: make(chan struct{}), gone: make(chan struct{}),
 	}
 	return p, hold.take(statusRead), nil
@@ -198,22 +205,29 @@ func (p *Process) receive() error {
 
 // collect waits for the exit record and then for the supervisor.
 func (p *Process) collect() {
-	defer close(p.gone)
 	record := make([]byte, supervisor.RecordSize)
 	switch n, _, err := p.host.receive(record); {
 	case err == nil:
 		p.exit, p.err = supervisor.ParseExit(record[:n])
+	case errors.Is(err, io.EOF) && p.abandoned.Load():
+		p.err = ErrAbandoned
 	case errors.Is(err, io.EOF):
 		p.exit, p.err = supervisor.Exit{Lost: true, Code: 137}, ErrSupervisorKilled
 	default:
 		p.err = err
 	}
 	close(p.ended)
+	if p.err == ErrAbandoned {
+		close(p.gone) // for us; somebody has to collect it nevertheless
+	}
 	watched := newStream(p.helper.PIDFD)
 	watched.reap()
 	watched.Close()
 	p.helper.Release()
 	p.host.Close()
+	if p.err != ErrAbandoned {
+		close(p.gone)
+	}
 }
 
 // Ended is closed when Wait would return at once.
@@ -254,6 +268,16 @@ func (p *Process) Close() error {
 	return fd.Close()
 }
 
-// Abandon closes the host's end of the socket: an attached process is killed, a
-// detached one goes on without us.
-func (p *Process) Abandon() { p.once.Do(func() { p.host.Close() }) }
+// Abandon lets go of the process: an attached one is killed by its supervisor, and
+// Wait tells how it ended; a detached one goes on without us, and Wait returns
+// ErrAbandoned. Its supervisor is still collected when it ends.
+func (p *Process) Abandon() {
+	p.once.Do(func() {
+		if p.attached {
+			p.host.shutdown()
+			return
+		}
+		p.abandoned.Store(true)
+		p.host.Close()
+	})
+}

@@ -4,22 +4,39 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/coraclehq/coracle/internal/sys"
 )
 
 // stream is a descriptor that goroutines wait on without a thread.
-type stream struct{ f *os.File }
+type stream struct {
+	f      *os.File
+	closed atomic.Bool
+}
 
 // newStream takes fd over.
 func newStream(fd *sys.FD) *stream {
 	fd.SetNonblock(true) // else os.File would hold a thread for each reader
-	return &stream{fd.File()}
+	return &stream{f: fd.File()}
 }
 
 // Close wakes whoever waits.
-func (s *stream) Close() error { return s.f.Close() }
+func (s *stream) Close() error {
+	s.closed.Store(true)
+	return s.f.Close()
+}
+
+// shutdown is the end of what we send: the other side reads it as such, and can
+// still send.
+func (s *stream) shutdown() {
+	raw, err := s.f.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Control(func(number uintptr) { sys.NewFD(int(number), s.f.Name()).ShutdownSocket(sys.SHUT_WR) })
+}
 
 // receive reads one message and the descriptor that came with it, if any.
 func (s *stream) receive(b []byte) (n int, fd *sys.FD, err error) {
@@ -32,7 +49,7 @@ func (s *stream) receive(b []byte) (n int, fd *sys.FD, err error) {
 		return !errors.Is(err, syscall.EAGAIN)
 	})
 	if wait != nil {
-		if errors.Is(wait, os.ErrClosed) {
+		if s.closed.Load() { // the raw connection has an error of its own for that
 			wait = io.EOF
 		}
 		return 0, nil, wait

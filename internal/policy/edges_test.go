@@ -22,6 +22,7 @@ var edges = []struct {
 	{pkg: "internal/sys"},
 	{pkg: "internal/probe", may: []string{"internal/sys"}},
 	{pkg: "internal/testenv", may: []string{"internal/sys", "internal/probe"}, test: true},
+	{pkg: "internal/testenv/vm"},
 
 	{pkg: "internal/script"},
 	{pkg: "internal/launch", may: []string{"internal/sys", "internal/probe", "internal/script"}},

@@ -34,16 +34,33 @@ func (s *Store) LockContainer(ctx context.Context, id string) (_ *ContainerLock,
 	if s.newer != nil {
 		return nil, s.newer
 	}
-	return wait(ctx, "container "+id, func() (*ContainerLock, error) {
-		if _, err := s.containers.StatAt(id, false); err != nil {
-			return nil, missing(err, "container %s", id)
-		}
-		d, err := tryDir(s.containers, id)
-		if d == nil || err != nil {
-			return nil, err
-		}
-		return &ContainerLock{ID: id, Dir: d, s: s}, nil
-	})
+	return wait(ctx, "container "+id, func() (*ContainerLock, error) { return s.tryContainer(id) })
+}
+
+// TryLockContainer is LockContainer without waiting: nil if somebody has the lock.
+func (s *Store) TryLockContainer(id string) (_ *ContainerLock, err error) {
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	defer s.end(&err)
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	if s.newer != nil {
+		return nil, s.newer
+	}
+	return s.tryContainer(id)
+}
+
+func (s *Store) tryContainer(id string) (*ContainerLock, error) {
+	if _, err := s.containers.StatAt(id, false); err != nil {
+		return nil, missing(err, "container %s", id)
+	}
+	d, err := tryDir(s.containers, id)
+	if d == nil || err != nil {
+		return nil, err
+	}
+	return &ContainerLock{ID: id, Dir: d, s: s}, nil
 }
 
 // Unlock releases the lock. It is called once.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -118,4 +119,24 @@ func TestRepairRemovesLockFilesOfTheDead(t *testing.T) {
 	require.Len(t, left, 1)
 	require.Equal(t, "held", left[0].Name())
 	require.NoError(t, held.Unlock())
+}
+
+func TestTryLockContainer(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	c := addContainer(t, s, "one")
+	l, err := s.TryLockContainer(c.ID)
+	require.NoError(t, err)
+	require.NotNil(t, l)
+	other, err := s.TryLockContainer(c.ID)
+	require.NoError(t, err)
+	require.Nil(t, other)
+	require.NoError(t, l.Unlock())
+	l, err = s.TryLockContainer(c.ID)
+	require.NoError(t, err)
+	require.NoError(t, errors.Join(l.Remove(context.Background()), l.Unlock()))
+	_, err = s.TryLockContainer(c.ID)
+	require.ErrorIs(t, err, ErrNotFound)
+	_, err = s.TryLockContainer("one")
+	require.ErrorIs(t, err, ErrInvalid, "an ID is asked for")
 }

@@ -58,7 +58,13 @@ func children() ([]item, error) {
 			up, steps = all[up.ppid], steps+1
 		}
 		if up.ppid == os.Getpid() {
-			items = append(items, newItem(Child, "", "%s, %s", p, p.state))
+			// A state that changes while it is looked at would be another finding each
+			// time, and none twice in a row.
+			state := "alive"
+			if p.state == "Z" {
+				state = "zombie"
+			}
+			items = append(items, newItem(Child, "", "%s, %s", p, state))
 		}
 	}
 	return items, nil
