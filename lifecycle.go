@@ -184,6 +184,15 @@ func (c *Container) wait(ctx context.Context) error {
 // pidfd opens the container's first process, whoever started it. The caller closes
 // it. A container that does not run is ErrNotRunning.
 func (c *Container) pidfd() (*sys.FD, error) {
+	if r := c.run(); r != nil {
+		select {
+		case <-r.process.Ended():
+		default:
+			if fd, err := r.process.Open(); err == nil {
+				return fd, nil
+			}
+		}
+	}
 	dir, err := c.e.store.ContainerDir(c.id)
 	if err != nil {
 		return nil, err

@@ -63,8 +63,14 @@ func (e *Engine) recall(id string, dir *sys.FD) (*known, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.all == nil || len(c.all) >= most {
+	if c.all == nil {
 		c.all = map[[2]fileID]*known{}
+	}
+	for old := range c.all {
+		if len(c.all) < most {
+			break
+		}
+		delete(c.all, old)
 	}
 	c.all[key] = k
 	return k, nil

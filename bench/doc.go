@@ -22,7 +22,10 @@
 // A time is that of the last of those at once: "to the exec" when its program was
 // executed (Start has returned), "to the end known" when its exit code was known (Wait
 // has returned). The program is busybox's true. Creating the container is not in it,
-// on any side, nor is what is cleared away after the end was known.
+// on any side, nor is what is cleared away after the end was known. A process that is
+// the last of its mount namespace unmounts the overlay before its parent sees its end,
+// and that syncs the file system below: on a disk that others write to, "to the end
+// known" measures them too, on every side.
 //
 // # The C limit
 //
@@ -36,17 +39,20 @@
 //
 // The C side has: the container's directories (made beforehand, as the library's are
 // by Create), cgroups made and limited, namespaces, overlay, every mount, mask, device
-// and right, the seccomp filter, pipes as output, a seccomp filter compiled
-// beforehand. It has not: the helper and the supervisor (the exit record, the log, the
-// lock on the container, the control socket, the kill when the host is gone), the
-// closes of the supervisor's descriptors, the reading of the container's files, the
-// descriptors of cgroups that a supervisor keeps.
+// and right, the seccomp filter, pipes as output, the waiting for the process. It has
+// not: the helper and the supervisor (the exit record, the log, the lock on the
+// container, the control socket, the kill when the host is gone), the closes of the
+// supervisor's descriptors, the reading of the container's files, the descriptors of
+// cgroups that a supervisor keeps. Of an exec it has no question to the supervisor
+// either: it holds the container's pidfd from the beginning.
 //
 // # The others
 //
 // crun and runc get the spec that the library resolved, with the mount of the overlay
 // added (which they leave to the caller) and without a terminal. bwrap has no cgroup, no
 // seccomp filter, no masked paths. Docker and podman create the container beforehand.
+// crun refuses hosts that have cgroup v1 beside v2; there it runs in a mount namespace
+// where v2 alone is to be seen, which has no controller for its limit of processes.
 //
 // # The host program
 //

@@ -51,9 +51,10 @@ func run(args []string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("not measured: overlay, namespaces and cgroups of the peers need root")
 	}
-	// An interrupt ends the run between two measurements, so that nothing stays.
+	// An interrupt, or a reader that has gone, ends the run between two tables, so that
+	// nothing stays.
 	interrupts := make(chan os.Signal, 1)
-	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	b.interrupted = interrupts
 	return b.measure(args[0])
 }

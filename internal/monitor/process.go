@@ -258,6 +258,17 @@ func (p *Process) Signal(sig syscall.Signal) error {
 	return p.PIDFD.PidfdSignal(int(sig))
 }
 
+// Open returns a pidfd of the process, the caller's to close; ESRCH when Close has
+// given it up.
+func (p *Process) Open() (*sys.FD, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.PIDFD == nil {
+		return nil, syscall.ESRCH
+	}
+	return p.PIDFD.Dup()
+}
+
 // Close gives up the pidfd, once the supervisor is gone.
 func (p *Process) Close() error {
 	<-p.gone

@@ -134,6 +134,14 @@ func (w *writer) adopt() {
 	w.Copy(send.fds, w.pidfd)
 	// A host that does not get it would wait for it as long as the process lives.
 	w.Op(script.Sendmsg, w.Host, send.header, script.Flags{N: noSignal, Text: "MSG_NOSIGNAL"}).OnAnyErrno("fatal").Doing("send the pidfd")
+	if none(w.PIDNamespace) {
+		// The last process of a mount namespace unmounts it before its parent sees the
+		// end, which for an overlay means to sync the disk below. With the namespace held
+		// here, that happens when the supervisor ends, and nobody waits for it. Since Linux
+		// 6.11; see PIDFD_GET_MNT_NAMESPACE in include/uapi/linux/pidfd.h.
+		w.Op(script.Ioctl, script.Load{From: w.pidfd}, script.Flags{N: getMountNamespace, Text: "PIDFD_GET_MNT_NAMESPACE"}, script.Num(0)).
+			AllowAny().Doing("hold the mount namespace")
+	}
 	closed := append(w.ChildOnly[:len(w.ChildOnly):len(w.ChildOnly)], w.Options.Status)
 	if !none(w.PIDNamespace) {
 		closed = append(append(closed, w.PIDNamespace), w.Join...)

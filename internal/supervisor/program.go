@@ -140,6 +140,8 @@ const (
 	signalGroup  = 4 // PIDFD_SIGNAL_PROCESS_GROUP
 	sigchld      = 17
 	sigsetSize   = 8
+
+	getMountNamespace = 0xff03 // _IO(PIDFS_IOCTL_MAGIC, 3)
 )
 
 func newWriter(o Options) *writer {
