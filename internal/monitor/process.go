@@ -111,8 +111,7 @@ func Spawn(ctx context.Context, s Start) (*Process, error) {
 	}
 	go p.collect()
 	if err != nil {
-		<-p.gone
-		return nil, err
+		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
 }
