@@ -237,6 +237,10 @@ func (x *executing) spawn() monitor.Start {
 		x.in.FDs.Status = b.StatusFD()
 		return compile.Exec(b, x.in)
 	}
+	x.sup.Enter = func(b *script.Builder) error {
+		x.in.FDs.Status = b.StatusFD()
+		return compile.Enter(b, x.in)
+	}
 	x.sup.FailAt = x.e.failAt
 	return monitor.Start{
 		Launcher: &x.e.launcher, Supervisor: x.sup, Keep: x.keep, Into: x.born, Dir: x.e.store.Dir(),

@@ -5,16 +5,12 @@ import (
 	"github.com/coraclehq/coracle/internal/sys"
 )
 
-// Exec appends what a process does that joins a running container, from the clone
-// to the exec. It is cloned into the pid namespace and the cgroups, so the
-// container can see it, and so can what runs in there: whoever clones it closes
-// everything of the host's first. The ops do not return. It refuses with
-// *SpecError what the process asks for and the script cannot do.
-func Exec(b *script.Builder, in ExecInput) error {
+// Enter appends what a process does to join a running container, except for its pid
+// namespace, in which the next process that it forks is to be. Until then nobody in
+// the container can see it: what it still has of the host's (root, working directory,
+// /proc) stays out of sight. See CVE-2016-9962.
+func Enter(b *script.Builder, in ExecInput) error {
 	c := newCompiler(b, in.Common)
-	if err := c.checkProcess(); err != nil {
-		return err
-	}
 	if none(c.FDs.Target) {
 		return invalid("/process", "the container to join was not opened")
 	}
@@ -26,7 +22,27 @@ func Exec(b *script.Builder, in ExecInput) error {
 		c.oomScoreAdj(*adj)
 	}
 	// With the mount namespace come its root and its current directory.
-	c.Op(script.Setns, c.FDs.Target, cloneFlags(in.Namespaces)).Doing("join the container's namespaces")
+	c.Op(script.Setns, c.FDs.Target, cloneFlags(in.Namespaces&^sys.CLONE_NEWTIME)).Doing("join the container's namespaces")
+	return nil
+}
+
+// Exec appends what a process does that was cloned into the container's pid
+// namespace by one that has entered it, from the clone to the exec. The container can
+// see it. The ops do not return. It refuses with *SpecError what the process asks for
+// and the script cannot do.
+func Exec(b *script.Builder, in ExecInput) error {
+	c := newCompiler(b, in.Common)
+	if err := c.checkProcess(); err != nil {
+		return err
+	}
+	if none(c.FDs.Target) {
+		return invalid("/process", "the container to join was not opened")
+	}
+	if in.Namespaces&sys.CLONE_NEWTIME != 0 {
+		// Only a process with memory of its own may: setns(2), EUSERS.
+		c.Op(script.Setns, c.FDs.Target, cloneFlags(sys.CLONE_NEWTIME)).Doing("join the container's time namespace")
+	}
+	c.Op(script.Close, c.FDs.Target)
 	c.Op(script.Setsid).Doing("make a session")
 	c.Op(script.Openat, script.CWD, script.Str("/"), openFlags(c.path(), c.arch)).Into(c.root).Doing("open the root")
 	c.joinedNull()

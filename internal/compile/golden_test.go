@@ -164,6 +164,7 @@ func TestExecOps(t *testing.T) {
 			in.FDs.Join, in.FDs.Target = nil, fd(30, "target")
 			tt.set(&in)
 			b := script.New(script.AMD64, script.Base)
+			require.NoError(t, compile.Enter(b, in))
 			require.NoError(t, compile.Exec(b, in))
 			p, err := b.Link()
 			require.NoError(t, err)

@@ -46,6 +46,7 @@ type box struct {
 
 	not     uint64 // CLONE_NEW flags that are not used
 	keep    []*sys.FD
+	enter   func(*script.Builder) error
 	joinPID *sys.FD
 }
 
@@ -134,7 +135,7 @@ func (b *box) spawn(flags uint64, body func(*script.Builder) error, common *comp
 			o.ChildOnly = append(o.ChildOnly, f)
 		}
 	}
-	o.Body = body
+	o.Body, o.Enter = body, b.enter
 	p, err := supervisor.Program(o)
 	if err != nil {
 		host.Close()

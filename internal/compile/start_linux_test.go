@@ -169,6 +169,7 @@ func (b *box) exec(r *running, p *specs.Process, set func(in *compile.ExecInput)
 	if set != nil {
 		set(&in)
 	}
+	b.enter = func(sb *script.Builder) error { return compile.Enter(sb, in) }
 	return b.spawn(0, func(sb *script.Builder) error { return compile.Exec(sb, in) }, &in.Common)
 }
 

@@ -106,8 +106,8 @@ func Spawn(ctx context.Context, s Start) (*Process, error) {
 	if err == nil {
 		err = missing
 	}
-	if err != nil && p.PIDFD != nil {
-		p.PIDFD.PidfdSignal(sigkill)
+	if err != nil {
+		p.stop()
 	}
 	go p.collect()
 	if err != nil {
@@ -117,6 +117,20 @@ func Spawn(ctx context.Context, s Start) (*Process, error) {
 }
 
 const sigkill = 9
+
+// stop ends a process that could not be started as it should. Without a pidfd its
+// supervisor does so; one that would let it live goes itself, and whoever made the
+// process's cgroup kills what is in there.
+func (p *Process) stop() {
+	switch {
+	case p.PIDFD != nil:
+		p.PIDFD.PidfdSignal(sigkill)
+	case p.attached:
+		p.host.shutdown()
+	default:
+		p.helper.PIDFD.PidfdSignal(sigkill)
+	}
+}
 
 // spawn starts the helper; the read end of its status comes back.
 func spawn(s Start) (p *Process, status *sys.FD, err error) {
@@ -205,7 +219,12 @@ func (p *Process) receive() error {
 // collect waits for the exit record and then for the supervisor.
 func (p *Process) collect() {
 	record := make([]byte, supervisor.RecordSize)
-	switch n, _, err := p.host.receive(record); {
+	n, late, err := p.host.receive(record)
+	if late != nil { // the pidfd, when receive failed
+		late.Close()
+		n, _, err = p.host.receive(record)
+	}
+	switch {
 	case err == nil:
 		p.exit, p.err = supervisor.ParseExit(record[:n])
 	case errors.Is(err, io.EOF) && p.abandoned.Load():

@@ -15,6 +15,10 @@ func (w *writer) prologue() {
 	// First of all: nobody may look into this process or trace it.
 	w.Op(script.Prctl, script.Flags{N: sys.PR_SET_DUMPABLE, Text: "PR_SET_DUMPABLE"}, script.Num(0), script.Num(0), script.Num(0), script.Num(0)).
 		Doing("make the supervisor undumpable")
+	// An image whose program is /proc/self/exe, as a link or in its first line, would run
+	// this again (CVE-2019-5736), to no harm, but with an end that says nothing. So it
+	// gets EACCES.
+	w.Op(script.Fchmodat, script.CWD, script.Str("/proc/self/exe"), script.Num(0)).AllowAny().Doing("make the helper's file not executable")
 	w.Op(script.Setsid).AllowAny()
 	w.holdStdio()
 	// A host that ignores SIGCHLD would lose the exit code: SIG_IGN survives execve.
@@ -41,26 +45,34 @@ func (w *writer) holdStdio() {
 
 // fork makes the container's process, which goes on with the next op; the
 // supervisor goes on at its label.
-func (w *writer) fork() {
+func (w *writer) fork() error {
 	if none(w.PIDNamespace) {
 		w.clone(sys.CLONE_PIDFD, w.fd(pollPID), "supervisor")
 		w.closeSupervisors(script.FD{})
-		return
+		return nil
 	}
 	// In a pid namespace that already has processes, the new one can be seen, and by
-	// one with CAP_SYS_PTRACE opened, from its first moment. So a thread with
-	// descriptors of its own closes everything of the host's before it forks.
-	// CLONE_VFORK: it has ended when the supervisor goes on. See also CVE-2016-9962.
-	const thread = sys.CLONE_VM | sys.CLONE_FS | sys.CLONE_SIGHAND | sys.CLONE_THREAD | sys.CLONE_SYSVSEM | sys.CLONE_VFORK
-	w.Op(script.Clone, script.Flags{N: thread, Text: "CLONE_THREAD|CLONE_VFORK"}, script.Num(0)).IfPositive("joined").
-		Doing("make the thread that joins the pid namespace")
+	// one with CAP_SYS_PTRACE opened, from its first moment: its descriptors, its root
+	// and its working directory. So a process of this pid namespace, with descriptors of
+	// its own, closes everything of the host's and is in all other namespaces before it
+	// forks, and its child is the supervisor's (CLONE_PARENT). CLONE_VFORK: it has ended
+	// when the supervisor goes on. See also CVE-2016-9962.
+	const process = sys.CLONE_VM | sys.CLONE_VFORK | sigchld
+	joining := w.Cell("joining process", 0)
+	w.Op(script.Clone, script.Flags{N: process, Text: "CLONE_VM|CLONE_VFORK|SIGCHLD"}, script.Num(0)).Into(joining).IfPositive("joined").
+		Doing("make the process that joins the namespaces")
 	for _, f := range w.Join {
 		w.Op(script.Write, f, script.Str("0"), script.Num(1)).Doing("join the container's cgroup")
 		w.Op(script.Close, f)
 	}
 	w.closeSupervisors(w.Into)
+	if w.Enter != nil {
+		if err := w.Enter(w.Builder); err != nil {
+			return err
+		}
+	}
 	w.Op(script.Setns, w.PIDNamespace, script.Flags{N: sys.CLONE_NEWPID, Text: "CLONE_NEWPID"}).Doing("join the pid namespace")
-	w.clone(0, script.Cell{}, "forked")
+	w.clone(sys.CLONE_PARENT, script.Cell{}, "forked")
 	// The clone needed it. It shows nothing but the container's own group, and that
 	// read-only.
 	if !none(w.Into) {
@@ -69,14 +81,20 @@ func (w *writer) fork() {
 	w.Goto("body")
 
 	w.Label("forked")
-	w.Op(script.Exit, script.Num(0))
+	w.Op(script.ExitGroup, script.Num(0))
 	w.Label("joined")
+	const pPID, exited = 1, 4 // P_PID, WEXITED
+	w.Op(script.Waitid, script.Num(pPID), script.Load{From: joining}, script.Num(0), script.Flags{N: exited, Text: "WEXITED"}, script.Num(0)).
+		AllowAny().Doing("collect the process that joined")
+	w.Sum(0, w.pid).IfZero("not joined") // it has said why
 	// Nobody else can wait for the process, so its pid is its own until then.
 	w.Op(script.PidfdOpen, script.Load{From: w.pid}, script.Num(0)).Into(w.fd(pollPID)).IfPositive("supervisor").AllowAny()
 	w.Op(script.Kill, script.Load{From: w.pid}, script.Flags{N: sigkill, Text: "SIGKILL"}).AllowAny()
 	w.Op(script.PidfdOpen, script.Load{From: w.pid}, script.Num(0)).Doing("open the process")
+	w.Label("not joined")
 	w.Op(script.ExitGroup, script.Num(127))
 	w.Label("body")
+	return nil
 }
 
 // clone makes a process that goes on with the next op; the parent goes on at a
@@ -87,12 +105,16 @@ func (w *writer) clone(flags uint64, pidfd script.Cell, parent string) {
 	if flags&sys.CLONE_PIDFD != 0 {
 		pidfdAt = pidfd
 	}
+	signal := uint64(sigchld)
+	if flags&sys.CLONE_PARENT != 0 {
+		signal = 0 // as the parent's: clone(2), and clone3 takes no other
+	}
 	var o *script.Op
 	if none(w.Into) {
-		o = w.Op(script.Clone, cloneFlags(flags|sigchld), script.Num(0), pidfdAt)
+		o = w.Op(script.Clone, cloneFlags(flags|signal), script.Num(0), pidfdAt)
 	} else {
 		into := script.Num(w.Into.N)
-		args := w.Words("clone_args", script.Num(flags|sys.CLONE_INTO_CGROUP), pidfdAt, script.Num(0), script.Num(0), script.Num(sigchld),
+		args := w.Words("clone_args", script.Num(flags|sys.CLONE_INTO_CGROUP), pidfdAt, script.Num(0), script.Num(0), script.Num(int(signal)),
 			script.Num(0), script.Num(0), script.Num(0), script.Num(0), script.Num(0), into)
 		o = w.Op(script.Clone3, args, script.Num(88))
 	}
@@ -180,11 +202,14 @@ func (w *writer) rights(name string, data script.Cell, length, n int) message {
 // cloneFlags prints the flags of a clone by the namespaces.
 func cloneFlags(n uint64) script.Flags {
 	text := "SIGCHLD"
+	if n&0xff == 0 {
+		text = "0"
+	}
 	for _, f := range []struct {
 		bit  uint64
 		name string
 	}{
-		{sys.CLONE_PIDFD, "CLONE_PIDFD"}, {sys.CLONE_NEWNS, "CLONE_NEWNS"}, {sys.CLONE_NEWPID, "CLONE_NEWPID"}, {sys.CLONE_NEWIPC, "CLONE_NEWIPC"},
+		{sys.CLONE_PARENT, "CLONE_PARENT"}, {sys.CLONE_PIDFD, "CLONE_PIDFD"}, {sys.CLONE_NEWNS, "CLONE_NEWNS"}, {sys.CLONE_NEWPID, "CLONE_NEWPID"}, {sys.CLONE_NEWIPC, "CLONE_NEWIPC"},
 		{sys.CLONE_NEWUTS, "CLONE_NEWUTS"}, {sys.CLONE_NEWNET, "CLONE_NEWNET"}, {sys.CLONE_NEWUSER, "CLONE_NEWUSER"},
 	} {
 		if n&f.bit != 0 {

@@ -178,5 +178,10 @@ func (w *writer) end() {
 		w.Op(script.Unlinkat, d.Parent, script.Str(d.Name), script.Flags{N: sys.AT_REMOVEDIR, Text: "AT_REMOVEDIR"}).AllowAny().
 			Doing("remove the cgroup")
 	}
+	if !none(w.Alive) {
+		// Not by closing it: a process that the host program has forked, and that is not
+		// yet at its exec, has the lock too, and would keep it for that time.
+		w.Op(script.Flock, w.Alive, script.Flags{N: unlock, Text: "LOCK_UN"}).AllowAny().Doing("give up the lock")
+	}
 	w.Op(script.ExitGroup, script.Num(0))
 }

@@ -50,6 +50,11 @@ type Options struct {
 	PIDNamespace script.FD
 	Join         []script.FD
 
+	// Enter appends how a process gets into the container's other namespaces, before
+	// there is one in PIDNamespace. It may share no memory with another that is joined,
+	// nor signals: see fork.
+	Enter func(*script.Builder) error
+
 	Kill   script.FD // cgroup.kill: for a container without a pid namespace of its own
 	Thaw   script.FD // freezer.state of v1: there a frozen process does not die
 	Events script.FD // memory.events or memory.oom_control, kept with the exit
@@ -81,7 +86,9 @@ func Program(o Options) (*script.Program, error) {
 	}
 	w := newWriter(o)
 	w.prologue()
-	w.fork()
+	if err := w.fork(); err != nil {
+		return nil, err
+	}
 	if err := o.Body(w.Builder); err != nil {
 		return nil, err
 	}
@@ -139,6 +146,7 @@ const (
 	sigkill      = 9
 	signalGroup  = 4 // PIDFD_SIGNAL_PROCESS_GROUP
 	sigchld      = 17
+	unlock       = 8 // LOCK_UN
 	sigsetSize   = 8
 
 	getMountNamespace = 0xff03 // _IO(PIDFS_IOCTL_MAGIC, 3)
