@@ -64,7 +64,7 @@ func (e *Engine) watch(id string, r *run) {
 func (r *run) watch() {
 	<-r.process.Ended()
 	r.exit, r.err = r.process.Wait(context.Background())
-	if errors.Is(r.err, monitor.ErrSupervisorKilled) { // nobody watches over the container
+	if r.err != nil && !errors.Is(r.err, monitor.ErrAbandoned) { // nobody watches over the container, or can tell
 		ctx, cancel := context.WithTimeout(context.Background(), leftoverTime)
 		r.group.KillAll(ctx) // what is left now, the next Open kills
 		cancel()

@@ -46,7 +46,11 @@ func (c *Connection) adopt(master *sys.FD) error {
 	// /dev/tty again. So we have it open too, and the end is the process's own.
 	peer, _ := master.PTYPeer()
 	reading, err := master.Dup()
+	if err == nil { // else Finish could not wake whoever reads, since the peer is open
+		err = reading.SetNonblock(true)
+	}
 	if err != nil {
+		reading.Close()
 		peer.Close()
 		return errors.Join(err, master.Close())
 	}
