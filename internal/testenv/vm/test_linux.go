@@ -15,9 +15,6 @@ import (
 	"time"
 )
 
-// ordinary is the user that the guest has beside root.
-const ordinary = 1000
-
 type options struct {
 	accel        string
 	cpus, memory int
