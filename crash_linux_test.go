@@ -345,11 +345,11 @@ func TestKilledSupervisor(t *testing.T) {
 				assert.Less(t, ended(t, pid), time.Second)
 				require.NoError(t, pid.Close())
 				require.Equal(t, ExitError{Code: 137, Lost: true}, exitOf(t, c.Wait(t.Context())))
+				require.NoError(t, c.settled(t.Context()))
 				status, err := c.Status(t.Context())
 				require.NoError(t, err)
 				require.Equal(t, Exited, status.State)
 				require.True(t, status.Lost)
-				require.NoError(t, c.settled(t.Context()))
 				s.quiet(t)
 			}
 			require.NoError(t, e.Close())

@@ -164,7 +164,7 @@ var hosts = map[string]struct {
 			for n := range 100 {
 				fd, err := syscall.Open("/", syscall.O_RDONLY|syscall.O_DIRECTORY, 0)
 				require.NoError(p, err)
-				require.NoError(p, syscall.Dup2(fd, 200+n*n%777))
+				require.NoError(p, syscall.Dup3(fd, 200+n*n%777, 0))
 			}
 		},
 		leaks: " 200 ",

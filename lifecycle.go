@@ -236,7 +236,6 @@ func (c *Container) settled(ctx context.Context) error {
 		select {
 		case <-r.done: // the rest is a matter of microseconds
 			<-r.gone
-			return nil
 		default:
 			return ErrRunning
 		}
@@ -253,7 +252,9 @@ func (c *Container) settled(ctx context.Context) error {
 				return ErrRunning
 			}
 		}
-		select { // the supervisor is writing the record
+		// The supervisor is writing the record; or it is gone, and a child of this program
+		// that was forked while the lock was open here has not come to its exec yet.
+		select {
 		case <-time.After(time.Millisecond):
 		case <-ctx.Done():
 			return context.Cause(ctx)
