@@ -46,6 +46,9 @@ var attackProgram = sync.OnceValues(func() (program []byte, err error) {
 
 // attackFile is that program on the host.
 func attackFile(t testing.TB) string {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("needs the go command, to build what attacks")
+	}
 	program, err := attackProgram()
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "attack")
@@ -57,6 +60,9 @@ func attackFile(t testing.TB) string {
 func hostileTree(t testing.TB, change func(root string)) string {
 	testenv.Root(t)
 	root := testenv.Busybox(t)
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("needs the go command, to build what attacks")
+	}
 	program, err := attackProgram()
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(root, "bin/attack"), program, 0o755))

@@ -22,9 +22,15 @@ func Enter(b *script.Builder, in ExecInput) error {
 		c.oomScoreAdj(*adj)
 	}
 	// With the mount namespace come its root and its current directory.
-	c.Op(script.Setns, c.FDs.Target, cloneFlags(in.Namespaces&^sys.CLONE_NEWTIME)).Doing("join the container's namespaces")
+	c.Op(script.Setns, c.FDs.Target, cloneFlags(in.Namespaces&^afterClone)).Doing("join the container's namespaces")
 	return nil
 }
+
+// afterClone are the namespaces that only the cloned process can join. The time
+// namespace takes one with memory of its own (setns(2), EUSERS); and from inside a
+// cgroup namespace nobody who is outside of its root can be cloned into a group below
+// (ENOENT, v2). Neither shows anything of the host's.
+const afterClone = sys.CLONE_NEWTIME | sys.CLONE_NEWCGROUP
 
 // Exec appends what a process does that was cloned into the container's pid
 // namespace by one that has entered it, from the clone to the exec. The container can
@@ -38,9 +44,8 @@ func Exec(b *script.Builder, in ExecInput) error {
 	if none(c.FDs.Target) {
 		return invalid("/process", "the container to join was not opened")
 	}
-	if in.Namespaces&sys.CLONE_NEWTIME != 0 {
-		// Only a process with memory of its own may: setns(2), EUSERS.
-		c.Op(script.Setns, c.FDs.Target, cloneFlags(sys.CLONE_NEWTIME)).Doing("join the container's time namespace")
+	if late := in.Namespaces & afterClone; late != 0 {
+		c.Op(script.Setns, c.FDs.Target, cloneFlags(late)).Doing("join the container's namespaces that are left")
 	}
 	c.Op(script.Close, c.FDs.Target)
 	c.Op(script.Setsid).Doing("make a session")

@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"fmt"
+
 	"github.com/coraclehq/coracle/internal/script"
 	"github.com/coraclehq/coracle/internal/sys"
 )
@@ -174,14 +176,30 @@ func (w *writer) end() {
 	w.Label("tell")
 	w.Op(script.Sendto, w.Host, w.record, script.Num(RecordSize), script.Flags{N: noSignal | sys.MSG_DONTWAIT, Text: "MSG_NOSIGNAL|MSG_DONTWAIT"}, script.Num(0), script.Num(0)).
 		AllowAny().Doing("tell the host")
-	for _, d := range w.Remove {
-		w.Op(script.Unlinkat, d.Parent, script.Str(d.Name), script.Flags{N: sys.AT_REMOVEDIR, Text: "AT_REMOVEDIR"}).AllowAny().
-			Doing("remove the cgroup")
-	}
+	w.removeGroups()
 	if !none(w.Alive) {
 		// Not by closing it: a process that the host program has forked, and that is not
 		// yet at its exec, has the lock too, and would keep it for that time.
 		w.Op(script.Flock, w.Alive, script.Flags{N: unlock, Text: "LOCK_UN"}).AllowAny().Doing("give up the lock")
 	}
 	w.Op(script.ExitGroup, script.Num(0))
+}
+
+// removeGroups removes the cgroups, a few times if need be: a process that was about
+// to join the container when it ended is still in them.
+func (w *writer) removeGroups() {
+	const most = 50
+	tries := w.Cell("removals", 0)
+	pause := w.Words("a millisecond", script.Num(0), script.Num(1_000_000))
+	for i, d := range w.Remove {
+		again, done := fmt.Sprintf("remove %d", i), fmt.Sprintf("removed %d", i)
+		w.Label(again)
+		w.Op(script.Unlinkat, d.Parent, script.Str(d.Name), script.Flags{N: sys.AT_REMOVEDIR, Text: "AT_REMOVEDIR"}).
+			IfZero(done).AllowAny().Doing("remove the cgroup")
+		w.Sum(1, tries).Into(tries)
+		w.Sum(-most, tries).IfPositive(done)
+		w.Op(script.Nanosleep, pause, script.Num(0)).AllowAny()
+		w.Goto(again)
+		w.Label(done)
+	}
 }
