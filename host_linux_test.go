@@ -82,8 +82,8 @@ func startProgram(p *program) {
 	e, c := p.container()
 	ctx := context.Background()
 	p.say("open")
-	require.NoError(p, c.Start(ctx, ioOf(p.args[1])))
-	r := c.run()
+	r, err := c.start(ctx, ioOf(p.args[1]))
+	require.NoError(p, err)
 	pids := []any{r.process.PID, r.process.SupervisorPID}
 	if strings.HasSuffix(p.args[1], "+exec") {
 		x, err := c.Exec(ctx, Cmd{Args: []string{"sleep", "1000"}}, IO{Stdout: io.Discard})

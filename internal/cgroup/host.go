@@ -120,14 +120,25 @@ func open(places []candidate) (tree, bool, error) {
 }
 
 // Close gives up the descriptors, and removes the directories of the stores that
-// this Host worked for if nothing is in them and no other Host works there. No
+// this Host worked for if they have no containers and no other Host works there. No
 // other call is under way, and no Group is used afterwards.
 func (h *Host) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var errs []error
-	for _, l := range h.levels {
-		errs = append(errs, l.leave(h.trees[l.key.tree].root, h.top))
+	used := map[string]bool{} // a supervisor of theirs may just be joining its group
+	for key := range h.levels {
+		if _, known := used[key.store]; !known {
+			ids, err := h.Groups(key.store)
+			used[key.store] = len(ids) > 0 || err != nil
+		}
+	}
+	for key, l := range h.levels {
+		if used[key.store] {
+			errs = append(errs, l.close())
+		} else {
+			errs = append(errs, l.leave(h.trees[key.tree].root, h.top))
+		}
 	}
 	for _, l := range h.stale {
 		errs = append(errs, l.close())

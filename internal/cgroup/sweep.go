@@ -32,18 +32,20 @@ func (h *Host) Sweep(ctx context.Context, store string, alive func(id string) bo
 			errs = append(errs, fmt.Errorf("sweep %s/%s/%s: %w", h.top, store, id, err))
 		}
 	}
+	left, err := h.Groups(store)
+	errs = append(errs, err)
 	for i := range h.trees {
-		if err := h.tidy(i, store); err != nil {
+		if err := h.tidy(i, store, len(left) > 0); err != nil {
 			errs = append(errs, fmt.Errorf("sweep %s/%s: %w", h.top, store, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// tidy removes the directory of a store if it is empty, since the Host that made it
-// may have been killed. One that is not is looked at again by Close: a supervisor
-// may just be ending.
-func (h *Host) tidy(i int, store string) error {
+// tidy removes the directory of a store, since the Host that made it may have been
+// killed. While the store has containers, and that is in any hierarchy, their
+// supervisors may still have to join the group that is theirs: then Close looks again.
+func (h *Host) tidy(i int, store string, used bool) error {
 	t, path := h.trees[i], h.top+"/"+store
 	there := func() bool {
 		_, err := t.root.StatAt(path, false)
@@ -55,7 +57,10 @@ func (h *Host) tidy(i int, store string) error {
 	if works || !there() {
 		return nil
 	}
-	err := t.tidy(h.top, path)
+	var err error
+	if !used {
+		err = t.tidy(h.top, path)
+	}
 	if err == nil && there() {
 		_, err = h.level(i, store, nil)
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -112,7 +113,40 @@ func pack(w io.Writer, dir, binary string) error {
 			return err
 		}
 	}
+	if err := addPrograms(t, dir); err != nil {
+		return err
+	}
 	return t.Close()
+}
+
+// addPrograms builds the programs below testdata, each as a file "built" in its
+// folder: the guest has no go command.
+func addPrograms(t *tar.Writer, dir string) error {
+	sources, err := filepath.Glob(filepath.Join(dir, "testdata/*/main.go"))
+	if err != nil || len(sources) == 0 {
+		return err
+	}
+	tmp, err := os.MkdirTemp("", "coracle-vm-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	for i, s := range sources {
+		built := filepath.Join(tmp, strconv.Itoa(i))
+		build := exec.Command("go", "build", "-o", built, filepath.Dir(s))
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("build %s: %w\n%s", s, err, out)
+		}
+		name, err := filepath.Rel(dir, filepath.Join(filepath.Dir(s), "built"))
+		if err == nil {
+			err = add(t, built, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func addTree(t *tar.Writer, dir, tree string) error {
