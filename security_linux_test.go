@@ -56,7 +56,11 @@ func attackFile(t testing.TB) string {
 	}
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "attack")
-	require.NoError(t, os.WriteFile(file, program, 0o755))
+	// Not by this program: a child that it forks meanwhile has the file open for writing,
+	// until its exec, and it cannot be run then (ETXTBSY).
+	cmd := exec.Command("sh", "-c", `cat >"$0" && chmod 755 "$0"`, file)
+	cmd.Stdin = bytes.NewReader(program)
+	require.NoError(t, cmd.Run())
 	return file
 }
 

@@ -22,7 +22,6 @@ type list struct {
 	flags  uint64 // of the clone: the namespaces
 	ids    []int  // where the container's ID stands in image
 	fds    []hole
-	joins  int // how many cgroups are joined before the list begins
 	layer  string
 	closed int // ops that closed the supervisor's descriptors
 }
@@ -123,6 +122,9 @@ func (l *list) cut(n numbers, first int, exec bool) error {
 				return errFormat
 			}
 			l.flags, from = binary.LittleEndian.Uint64(l.image[args:]), at+opSize
+		case exec && (o.nr() == n.clone || o.nr() == n.clone3):
+			// The process that joined forks the one that goes on; the C side is one process.
+			o.skip()
 		case o.nr() == n.execve:
 			to = at
 		}
@@ -184,24 +186,13 @@ func (l *list) descriptors(n numbers, from, to int, patched map[uint64]bool, exe
 			return fmt.Errorf("call %d has a descriptor that the C side has not", o.nr())
 		}
 	}
-	if exec {
-		l.joins = -1 // all there are: the helper's thread has joined them
-	}
 	return nil
 }
 
 // plan is the first line that the C limit reads.
 func (l *list) plan(container int, pidsMax string, groups []group) string {
 	var s strings.Builder
-	joins := 0
-	if l.joins < 0 {
-		for _, g := range groups {
-			if !g.v2 {
-				joins++
-			}
-		}
-	}
-	fmt.Fprintf(&s, "%d %d %d %d %d %d %s\n", l.base, l.space, l.entry, l.flags, joins, container, pidsMax)
+	fmt.Fprintf(&s, "%d %d %d %d %d %d %s\n", l.base, l.space, l.entry, l.flags, 0, container, pidsMax)
 	fmt.Fprintf(&s, "%d", len(l.ids))
 	for _, at := range l.ids {
 		fmt.Fprintf(&s, " %d", at)

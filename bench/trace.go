@@ -54,8 +54,8 @@ func executed(calls []traced) ([]traced, error) {
 var errTrace = errors.New("the trace has no helper, or no process that it cloned")
 
 // ofLibrary finds the calls that set the container's process up, in the process that
-// a helper cloned. Of an exec those come first by which a thread of the helper joined
-// the cgroups.
+// a helper cloned. Of an exec those come first by which another process joined the
+// cgroups and namespaces, before it forked this one.
 func ofLibrary(calls map[string][]traced, exec bool) ([]traced, error) {
 	for _, all := range calls {
 		helper := slices.IndexFunc(all, func(c traced) bool { return c.name == "execveat" && strings.Contains(c.args, `["coracle"`) })
@@ -68,14 +68,15 @@ func ofLibrary(calls map[string][]traced, exec bool) ([]traced, error) {
 		}
 		var joined []traced
 		if exec {
-			thread := calls[child]
-			if child, ok = cloned(thread); !ok {
+			joining := calls[child]
+			if child, ok = cloned(joining); !ok {
 				continue // the helper of the container's first process
 			}
-			for _, c := range thread {
-				if c.name == "write" {
-					joined = append(joined, c)
+			for _, c := range joining {
+				if c.name == "clone" || c.name == "clone3" {
+					break
 				}
+				joined = append(joined, c)
 			}
 		}
 		own, err := executed(calls[child])
@@ -105,8 +106,7 @@ func ofLimit(calls map[string][]traced) ([]traced, error) {
 }
 
 // compareTraces says how the C limit's calls differ from the library's. Without the
-// closes of the supervisor's descriptors, which come first, both are to be the same,
-// name by name.
+// closes of the supervisor's descriptors both are to be the same, name by name.
 func compareTraces(library, limit []traced, closed int) error {
 	names := func(calls []traced) (all []string) {
 		for _, c := range calls {
@@ -115,20 +115,21 @@ func compareTraces(library, limit []traced, closed int) error {
 		return all
 	}
 	ours, theirs := names(library), names(limit)
-	for range closed {
-		i := slices.Index(ours, "close")
-		if i < 0 {
-			return fmt.Errorf("%d calls close the supervisor's descriptors in the list, fewer in the trace", closed)
+	skipped, at := 0, 0
+	for i, name := range ours {
+		switch {
+		case at < len(theirs) && name == theirs[at]:
+			at++
+		case name == "close" && skipped < closed:
+			skipped++
+		case at == len(theirs):
+			return fmt.Errorf("the library makes %d calls, the C limit %d", len(ours), len(theirs))
+		default:
+			return fmt.Errorf("call %d is %s in the library and %s in the C limit", i, name, theirs[at])
 		}
-		ours = slices.Delete(ours, i, i+1)
 	}
-	for i := range min(len(ours), len(theirs)) {
-		if ours[i] != theirs[i] {
-			return fmt.Errorf("call %d is %s in the library and %s in the C limit", i, ours[i], theirs[i])
-		}
-	}
-	if len(ours) != len(theirs) {
-		return fmt.Errorf("the library makes %d calls, the C limit %d", len(ours), len(theirs))
+	if skipped != closed || at != len(theirs) {
+		return fmt.Errorf("the library makes %d calls, %d of them closes of the supervisor's descriptors, and the C limit %d", len(ours), skipped, len(theirs))
 	}
 	return nil
 }
