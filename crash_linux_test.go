@@ -388,19 +388,23 @@ func TestKilledProgramAndSupervisor(t *testing.T) {
 				require.Equal(t, "open", h.line(t))
 				pids := h.pids(t)
 				supervisor := pids[1]
-				// The program first would have the supervisor kill the container.
-				require.NoError(t, supervisor.PidfdSignal(int(syscall.SIGSTOP)))
-				h.kill(t)
+				// Each of the two would kill the container if it saw the other's end.
+				require.NoError(t, h.Process.Signal(syscall.SIGSTOP))
+				var status syscall.WaitStatus
+				_, err := syscall.Wait4(h.Process.Pid, &status, syscall.WUNTRACED, nil)
+				require.NoError(t, err)
+				require.True(t, status.Stopped())
 				require.NoError(t, supervisor.PidfdSignal(int(syscall.SIGKILL)))
 				ended(t, supervisor)
+				h.kill(t)
 				require.False(t, processEnded(pids[0]), "the control: nobody has killed it yet")
 
 				e, c := s.container(t)
 				assert.Less(t, ended(t, pids[0]), time.Second) // it has left its cgroup, and is on its way
 				require.Equal(t, ExitError{Code: 137, Lost: true}, exitOf(t, c.Wait(t.Context())))
-				status, err := c.Status(t.Context())
+				last, err := c.Status(t.Context())
 				require.NoError(t, err)
-				require.True(t, status.Lost)
+				require.True(t, last.Lost)
 				s.quiet(t)
 				require.NoError(t, e.Close())
 			}
