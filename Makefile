@@ -28,7 +28,7 @@ VM_PACKAGES := . $(addprefix ./internal/,cgroup compile launch monitor namespace
 # A storm of signals leaves an emulated processor no time, and there is no go
 # command; make test has these. The short form is the life of a container alone.
 VM_NEVER := TestStorm|TestManyProgramsOnOneStore|TestPIE
-VM_SHORT := TestExec|TestExitCodes|TestGroups|TestStop|TestOutOfMemory|TestTwoEngines|TestSignalEnds|TestDetached|TestOutputIsWhole|TestPool
+VM_SHORT := TestExec|TestExitCodes|TestGroups|TestStop|TestOutOfMemory|TestTwoEngines|TestSignalEnds|TestDetached|TestOutputIsWhole|TestPool|TestPIDs|TestSweep|TestCommitOfARunningContainer|TestKilledSupervisorOfExec|TestUnified.*|TestLimitsHold|TestLeave.*
 
 # With no Linux container tools to install, another system still runs what is
 # pure: there "make deps" says so and goes on.
@@ -69,7 +69,7 @@ test:
 # and kept in the user's cache directory.
 vm:
 	$(call install,$(VM_TOOLS) mmdebstrap e2fsprogs)
-	GOWORK=off CGO_ENABLED=0 $(GO) run ./internal/testenv/vm $(if $(SHORT),-flags '-run ^($(VM_SHORT))$$' .,-flags '-skip ^($(VM_NEVER))$$' $(VM_PACKAGES))
+	GOWORK=off CGO_ENABLED=0 $(GO) run ./internal/testenv/vm $(if $(SHORT),-flags '-run ^($(VM_SHORT))$$' . ./internal/cgroup,-flags '-skip ^($(VM_NEVER))$$' $(VM_PACKAGES))
 
 lint:
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }

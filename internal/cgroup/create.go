@@ -195,10 +195,7 @@ func (h *Host) leave(g *Group, i int, store string) error {
 }
 
 // Open returns a container's group for a process that is to join it: Join and
-// Into alone are set. Into is then a mount of that one directory, attached nowhere
-// and, from Linux 5.12 on, read-only: who is born into the group may be seen by
-// those in it, with this descriptor, before it can close it, and nothing leads from it to
-// other groups. A group that is nowhere wraps fs.ErrNotExist.
+// Into alone are set. A group that is nowhere wraps fs.ErrNotExist.
 func (h *Host) Open(store, id string) (_ *Group, err error) {
 	g, err := h.lookup(store, id)
 	defer func() {
@@ -210,7 +207,7 @@ func (h *Host) Open(store, id string) (_ *Group, err error) {
 		return nil, err
 	}
 	for _, p := range g.parts {
-		if err := errors.Join(g.join(p), g.isolate()); err != nil {
+		if err := g.join(p); err != nil {
 			return nil, errors.Join(hint(err), g.Close())
 		}
 	}

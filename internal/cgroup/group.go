@@ -3,7 +3,6 @@ package cgroup
 import (
 	"errors"
 
-	"github.com/coraclehq/coracle/internal/probe"
 	"github.com/coraclehq/coracle/internal/sys"
 )
 
@@ -71,24 +70,6 @@ func (g *Group) join(p part) error {
 	}
 	g.Join = append(g.Join, f)
 	return nil
-}
-
-// isolate puts a mount of its own into the place of Into. CLONE_INTO_CGROUP looks at
-// the permissions of cgroup.procs, not at the mount's.
-func (g *Group) isolate() error {
-	if g.Into == nil {
-		return nil
-	}
-	alone, err := g.Into.OpenTree("", sys.OPEN_TREE_CLONE|sys.AT_EMPTY_PATH)
-	if err != nil {
-		return err
-	}
-	err = g.Into.Close()
-	g.Into = alone
-	if !probe.MountSetattr.Supported() {
-		return err
-	}
-	return errors.Join(err, alone.MountSetattr("", sys.AT_EMPTY_PATH, sys.MountAttr{Set: sys.MOUNT_ATTR_RDONLY}))
 }
 
 // abandon undoes a Create that failed.

@@ -11,8 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/coraclehq/coracle/internal/sys"
 )
 
 // unifiedHost is a Host that knows nothing of v1, on a machine that has v2 at
@@ -65,29 +63,6 @@ func TestUnified(t *testing.T) {
 	assert.Equal(t, syscall.SIGKILL, other.ProcessState.Sys().(syscall.WaitStatus).Signal())
 	require.NoError(t, g.Thaw())
 	require.NoError(t, g.Remove(t.Context()))
-}
-
-// A process that is born into a group may be looked at from inside with the
-// descriptor that it was born by.
-func TestUnifiedOpenLeadsNowhere(t *testing.T) {
-	h := unifiedHost(t)
-	g := create(t, h, "a", Limits{})
-	o, err := h.Open(store, "a")
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, o.Close()) })
-	here, err := o.Into.Stat()
-	require.NoError(t, err)
-	up, err := o.Into.StatAt("..", false)
-	require.NoError(t, err)
-	assert.Equal(t, here.Ino, up.Ino)
-	for _, file := range []string{"cgroup.procs", "cgroup.freeze"} {
-		_, err = o.Into.Open(file, sys.O_WRONLY, 0)
-		assert.ErrorIs(t, err, syscall.EROFS)
-	}
-	start(t, o, "exec sleep 100")
-	pids, err := g.Procs()
-	require.NoError(t, err)
-	assert.Len(t, pids, 1)
 }
 
 // What the supervisor does: one write into Kill, one rmdir.

@@ -47,8 +47,8 @@ func (w *writer) holdStdio() {
 // supervisor goes on at its label.
 func (w *writer) fork() error {
 	if none(w.PIDNamespace) {
-		w.clone(sys.CLONE_PIDFD, w.fd(pollPID), "supervisor")
-		w.closeSupervisors(script.FD{})
+		w.clone(w.fd(pollPID), "supervisor")
+		w.closeSupervisors()
 		return nil
 	}
 	// In a pid namespace that already has processes, the new one can be seen, and by
@@ -57,27 +57,31 @@ func (w *writer) fork() error {
 	// its own, closes everything of the host's and is in all other namespaces before it
 	// forks, and its child is the supervisor's (CLONE_PARENT). CLONE_VFORK: it has ended
 	// when the supervisor goes on. See also CVE-2016-9962.
-	const process = sys.CLONE_VM | sys.CLONE_VFORK | sigchld
+	//
+	// On v2 it is itself born into the container's cgroup, which the child inherits: the
+	// child then needs no descriptor of the group.
 	joining := w.Cell("joining process", 0)
-	w.Op(script.Clone, script.Flags{N: process, Text: "CLONE_VM|CLONE_VFORK|SIGCHLD"}, script.Num(0)).Into(joining).IfPositive("joined").
-		Doing("make the process that joins the namespaces")
+	var o *script.Op
+	if none(w.Into) {
+		o = w.Op(script.Clone, script.Flags{N: sys.CLONE_VM | sys.CLONE_VFORK | sigchld, Text: "CLONE_VM|CLONE_VFORK|SIGCHLD"}, script.Num(0))
+	} else {
+		o = w.cloneInto("joining", sys.CLONE_VM|sys.CLONE_VFORK, script.Num(0))
+	}
+	o.Into(joining).IfPositive("joined").Doing("make the process that joins the namespaces")
 	for _, f := range w.Join {
 		w.Op(script.Write, f, script.Str("0"), script.Num(1)).Doing("join the container's cgroup")
 		w.Op(script.Close, f)
 	}
-	w.closeSupervisors(w.Into)
+	w.closeSupervisors()
 	if w.Enter != nil {
 		if err := w.Enter(w.Builder); err != nil {
 			return err
 		}
 	}
 	w.Op(script.Setns, w.PIDNamespace, script.Flags{N: sys.CLONE_NEWPID, Text: "CLONE_NEWPID"}).Doing("join the pid namespace")
-	w.clone(sys.CLONE_PARENT, script.Cell{}, "forked")
-	// The clone needed it. It shows nothing but the container's own group, and that
-	// read-only.
-	if !none(w.Into) {
-		w.Op(script.Close, w.Into)
-	}
+	// The signal of its end is the parent's, of which there can be no other: clone(2).
+	w.Op(script.Clone, cloneFlags(w.Namespaces|sys.CLONE_PARENT), script.Num(0)).Into(w.pid).IfPositive("forked").
+		Doing("clone the container's process")
 	w.Goto("body")
 
 	w.Label("forked")
@@ -98,37 +102,31 @@ func (w *writer) fork() error {
 }
 
 // clone makes a process that goes on with the next op; the parent goes on at a
-// label. The kernel stores the pidfd, when flags ask for one.
-func (w *writer) clone(flags uint64, pidfd script.Cell, parent string) {
-	flags |= w.Namespaces
-	var pidfdAt script.Arg = script.Num(0)
-	if flags&sys.CLONE_PIDFD != 0 {
-		pidfdAt = pidfd
-	}
-	signal := uint64(sigchld)
-	if flags&sys.CLONE_PARENT != 0 {
-		signal = 0 // as the parent's: clone(2), and clone3 takes no other
-	}
+// label. The kernel stores the pidfd.
+func (w *writer) clone(pidfd script.Cell, parent string) {
+	flags := w.Namespaces | sys.CLONE_PIDFD
 	var o *script.Op
 	if none(w.Into) {
-		o = w.Op(script.Clone, cloneFlags(flags|signal), script.Num(0), pidfdAt)
+		o = w.Op(script.Clone, cloneFlags(flags|sigchld), script.Num(0), pidfd)
 	} else {
-		into := script.Num(w.Into.N)
-		args := w.Words("clone_args", script.Num(flags|sys.CLONE_INTO_CGROUP), pidfdAt, script.Num(0), script.Num(0), script.Num(int(signal)),
-			script.Num(0), script.Num(0), script.Num(0), script.Num(0), script.Num(0), into)
-		o = w.Op(script.Clone3, args, script.Num(88))
+		o = w.cloneInto("clone_args", flags, pidfd)
 	}
 	o.Into(w.pid).IfPositive(parent).Doing("clone the container's process")
 }
 
+// cloneInto makes a process in the cgroup v2 directory Into.
+func (w *writer) cloneInto(name string, flags uint64, pidfd script.Arg) *script.Op {
+	args := w.Words(name, script.Num(flags|sys.CLONE_INTO_CGROUP), pidfd, script.Num(0), script.Num(0), script.Num(sigchld),
+		script.Num(0), script.Num(0), script.Num(0), script.Num(0), script.Num(0), script.Num(w.Into.N))
+	return w.Op(script.Clone3, args, script.Num(88))
+}
+
 // closeSupervisors closes what a container's process must not have: the lock and
 // the host socket above all, which would keep the container's end from being
-// seen. All but one of them, that is.
-func (w *writer) closeSupervisors(but script.FD) {
+// seen.
+func (w *writer) closeSupervisors() {
 	for _, f := range w.supervisors() {
-		if f.N != but.N {
-			w.Op(script.Close, f)
-		}
+		w.Op(script.Close, f)
 	}
 }
 

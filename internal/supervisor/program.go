@@ -40,8 +40,7 @@ type Options struct {
 	// Namespaces are the CLONE_NEW flags of the container's process.
 	Namespaces uint64
 
-	// Into is a cgroup v2 directory that the process is born in. It needs clone3. With
-	// PIDNamespace it is one that a process in there may see for a moment.
+	// Into is a cgroup v2 directory that the process is born in. It needs clone3.
 	Into script.FD
 
 	// PIDNamespace is a pidfd or namespace file whose pid namespace the process is
