@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -129,60 +128,4 @@ func TestRecycledPIDsAreNotSignalled(t *testing.T) {
 	}
 	require.Greater(t, met, n/2)
 	t.Logf("%d containers, the number of %d of them was another process's", n, met)
-}
-
-// Whatever is done with containers, the program stays what it was: working
-// directory, umask, limits, environment, descriptors, goroutines, and each thread's
-// namespaces, credentials and signal mask. The control is a thread that comes back
-// changed.
-func TestProgramStaysWhatItWas(t *testing.T) {
-	dir, child := asHost(t, nil, "sleep", "1000")
-	if !child {
-		return
-	}
-	ctx := context.Background()
-	operation := func(i int) {
-		e, c := openHost(t, dir)
-		require.NoError(t, c.Start(ctx, IO{}))
-		for _, terminal := range []bool{false, true} {
-			outputOfExec(t, c, Cmd{Args: []string{"true"}, Terminal: terminal})
-		}
-		_, err := c.Dial(ctx, "tcp", "localhost:1")
-		require.Error(t, err)
-		if i%5 == 0 {
-			img, err := c.Commit(ctx, "committed", CommitOptions{})
-			require.NoError(t, err)
-			require.NoError(t, img.Remove(ctx, true))
-		}
-		_, err = c.Explain(ctx)
-		require.NoError(t, err)
-		require.NoError(t, c.Signal(ctx, syscall.SIGKILL))
-		require.Error(t, c.Wait(ctx))
-		_, err = c.Exec(ctx, Cmd{Args: []string{"nosuch"}}, IO{})
-		require.Error(t, err)
-		require.NoError(t, e.Close())
-	}
-	operation(0) // what the runtime opens once stays
-	census := testenv.ProcessCensus(t)
-	n := testenv.Scale(t, 1000)
-	for i := range n {
-		operation(i)
-	}
-	census.Check()
-	t.Logf("%d rounds of nine operations", n)
-
-	changed := make(chan struct{})
-	go func() {
-		defer close(changed)
-		runtime.LockOSThread()
-		assert.NoError(t, syscall.Unshare(syscall.CLONE_NEWUTS))
-		runtime.UnlockOSThread()
-	}()
-	<-changed
-	previous, err := os.Getwd()
-	require.NoError(t, err)
-	require.NoError(t, os.Chdir(filepath.Dir(previous)))
-	leaks := census.Leaks()
-	require.NotEmpty(t, leaks, "the control")
-	census.Forgive(leaks...)
 }
